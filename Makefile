@@ -1,0 +1,127 @@
+# Needs GNU make, a POSIX shell and Python 3.11, 3.12 or 3.13. `make help` lists what it can do.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# Debian keeps servers out of a user's PATH; mosquitto is one.
+export PATH := $(PATH):/usr/sbin:/usr/local/sbin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+PYTHON ?=
+BROKER ?=
+SPEED ?=
+DATA ?=
+
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+TFLITE_INSTALLED := .venv-tflite/.installed
+# Where the tests leave bundles for the second runtime, and where it finds them.
+export TIDEGATE_BUNDLES := $(CURDIR)/build/test-bundles
+
+# A name on the PATH may be a shim with nothing behind it, so each candidate is asked for its version.
+in_range = "$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null
+is_3_11 = "$$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null
+can_make_venv = "$$python" -c 'import ensurepip, venv' 2>/dev/null
+
+.PHONY: help
+help: ## list the targets
+	@echo "usage: make TARGET [VARIABLE=value]"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
+
+# ---- environments
+
+.PHONY: install
+install: $(INSTALLED) ## make .venv with tidegate and tidegate-train, for development and training (PYTHON=python3.12)
+	@echo "tidegate and tidegate-train are in $(BIN)"
+
+$(INSTALLED): pyproject.toml edge/__init__.py
+	@if ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \
+	  for python in $(or $(PYTHON),python3.11 python3.12 python3.13 python3 python); do $(in_range) && break; python=; done; \
+	  if [ -z "$$python" ]; then \
+	    echo "Python 3.11, 3.12 or 3.13 is needed, found none$(if $(PYTHON), at $(PYTHON)). Install one (Debian: apt-get install python3 python3-venv) or name it: make install PYTHON=/path/to/python3.11" >&2; exit 1; fi; \
+	  if ! $(can_make_venv); then \
+	    echo "$$python cannot make virtual environments. On Debian and Ubuntu run: apt-get install python3-venv" >&2; exit 1; fi; \
+	  echo "Making .venv with $$("$$python" --version)"; \
+	  "$$python" -m venv --clear .venv || exit 1; \
+	fi
+	@echo "Installing tidegate with training, demo and development tools into .venv (a few minutes, about 2.5 GB: TensorFlow)"
+	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+# The device part on tflite-runtime alone: no LiteRT, no TensorFlow. That runtime ends at Python 3.11 and knows only Linux.
+.PHONY: runtimes
+runtimes: $(INSTALLED) ## make .venv-tflite: the device part on tflite-runtime 2.14 (needs a Python 3.11)
+	@if [ "$$(uname -s)" != Linux ]; then \
+	  echo "tflite-runtime has no wheel for $$(uname -s): its tests are skipped"; exit 0; fi; \
+	for python in $(BIN)/python python3.11 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.11*/bin/python3.11 python3; do \
+	  $(is_3_11) && $(can_make_venv) && break; python=; done; \
+	if [ -z "$$python" ]; then \
+	  echo "tflite-runtime ends at Python 3.11 and none was found: its tests are skipped"; exit 0; fi; \
+	$(MAKE) --no-print-directory $(TFLITE_INSTALLED) PYTHON_3_11="$$python"
+
+$(TFLITE_INSTALLED): pyproject.toml edge/__init__.py tests/tflite_requirements.py
+	@echo "Installing the device part on tflite-runtime into .venv-tflite"
+	@"$(PYTHON_3_11)" -m venv --clear .venv-tflite
+	@.venv-tflite/bin/python tests/tflite_requirements.py >.venv-tflite/requirements.txt
+	@.venv-tflite/bin/python -m pip install --quiet --requirement .venv-tflite/requirements.txt
+	@.venv-tflite/bin/python -m pip install --quiet --no-deps --editable .
+	@touch $@
+
+.PHONY: mosquitto
+mosquitto: ## find mosquitto, or install it with apt-get where that is allowed
+	@if command -v mosquitto >/dev/null; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ]; then root=; elif sudo -n true 2>/dev/null; then root="sudo -n"; else root=no; fi; \
+	if [ "$$root" = no ] || ! command -v apt-get >/dev/null; then \
+	  echo "The tests need mosquitto. Run: sudo apt-get install mosquitto   (macOS: brew install mosquitto), then make test again" >&2; exit 1; fi; \
+	echo "Installing mosquitto with apt-get"; \
+	$$root apt-get -qq update && $$root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends mosquitto >/dev/null
+
+# ---- using it
+
+.PHONY: demo
+demo: build/motes.bundle ## train, serve and replay a real recording over MQTT (BROKER=host:port SPEED=factor)
+	@$(BIN)/tidegate demo build/motes.bundle --data data/wsn $(if $(BROKER),--broker "$(BROKER)") $(if $(SPEED),--speed "$(SPEED)")
+
+build/motes.bundle: $(wildcard training/*.py) $(wildcard data/wsn/*.csv.gz) | $(INSTALLED)
+	@mkdir -p build
+	$(BIN)/tidegate-train fit --data data/wsn/*.csv.gz --rows 1500 --out $@
+
+.PHONY: weather
+weather: $(INSTALLED) ## the textbook example: a city's next day from its last six, fitted and evaluated
+	@mkdir -p build
+	$(BIN)/tidegate-train fit --recipe training/recipes/weather.toml --data data/weather/seattle-weather.csv.gz --out build/weather.bundle
+	$(BIN)/tidegate-train evaluate build/weather.bundle --data data/weather/seattle-weather.csv.gz
+
+.PHONY: all-files
+all-files: $(INSTALLED) ## fit every recording under a folder and list the failures (DATA=folder)
+	@if [ ! -d "$(DATA)" ]; then echo "DATA: must be a folder of recordings, got '$(DATA)': make all-files DATA=data" >&2; exit 2; fi
+	$(BIN)/python tests/campaigns/fit_all.py "$(DATA)"
+
+# ---- working on it
+
+.PHONY: test
+test: $(INSTALLED) mosquitto runtimes ## run every test, then the device's tests on the second runtime
+	@mkdir -p "$(TIDEGATE_BUNDLES)"
+	$(BIN)/python -m pytest
+	@$(MAKE) --no-print-directory test-runtimes
+
+.PHONY: test-runtimes
+test-runtimes: runtimes ## run the device's tests on tflite-runtime, with the bundles that the tests left in build/
+	@if [ ! -e $(TFLITE_INSTALLED) ]; then exit 0; fi; \
+	echo ".venv-tflite/bin/python -m pytest -m 'not training'"; \
+	.venv-tflite/bin/python -m pytest -m "not training" tests/edge $(wildcard tests/runtimes) edge
+
+.PHONY: lint
+lint: $(INSTALLED) ## ruff and mypy
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+.PHONY: format
+format: $(INSTALLED) ## lay the code out and mend what ruff can mend
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+.PHONY: clean
+clean: ## remove all that make made, the environments too
+	rm -rf build dist .venv .venv-tflite .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find edge training tests -name __pycache__ -type d -prune -exec rm -rf {} +

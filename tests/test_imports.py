@@ -1,0 +1,188 @@
+"""Hold the real import graph against the diagram of the line.
+
+`python tests/test_imports.py` prints the real graph, to compare with DIAGRAM after a deliberate change.
+"""
+
+import ast
+import graphlib
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("edge", "training")
+TFLITE_RUNTIMES = {"ai_edge_litert", "tflite_runtime"}
+CORE = ("topics", "reading", "grid", "window", "scale", "clock", "cohort", "score", "event", "message", "line")
+CORE_LIBRARIES = {"numpy", "orjson"}
+# What would let a clock, a file, a socket, a thread, chance or a log into the core: ruff refuses the same list.
+TIDY = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["ruff"]["lint"][
+    "flake8-tidy-imports"
+]
+IMPURE = set(TIDY["banned-module-level-imports"])
+IMPURE_CALLS = {"open", "print", "input", ".now", ".utcnow", ".today"}
+
+DIAGRAM: dict[str, set[str]] = {
+    "edge.bundle": {"edge.errors", "edge.manifest", "edge.runtime", "edge.scale", "edge.tables"},
+    "edge.cohort": {"edge.clock", "edge.grid", "edge.runtime", "edge.scale", "edge.score", "edge.window"},
+    "edge.config": {"edge.errors", "edge.payloads", "edge.tables", "edge.topics"},
+    "edge.event": {"edge.cohort"},
+    "edge.manifest": {"edge.cohort", "edge.errors", "edge.scale", "edge.score"},
+    "edge.message": {"edge.cohort", "edge.event"},
+    "edge.mqtt": {"edge.errors"},
+    "edge.payloads": {"edge.errors", "edge.payloads.json", "edge.payloads.plain", "edge.reading"},
+    "edge.payloads.json": {"edge.errors", "edge.reading"},
+    "edge.payloads.plain": {"edge.errors", "edge.reading"},
+    "edge.reading": {"edge.errors"},
+    "edge.recording": {"edge.errors", "edge.reading"},
+    "edge.replay": {
+        "edge.cohort",
+        "edge.errors",
+        "edge.event",
+        "edge.grid",
+        "edge.message",
+        "edge.recording",
+        "edge.runtime",
+    },
+    "edge.tables": {"edge.errors"},
+    "edge.topics": {"edge.errors"},
+    "training.baseline": {"edge.clock", "training.windows"},
+    "training.convert": {"training.network"},
+    "training.network": {"training.recipe"},
+    "training.recipe": {"edge.errors", "edge.tables"},
+    "training.series": {"edge.errors", "edge.grid", "edge.recording"},
+    "training.windows": {"edge.clock", "edge.scale", "training.series"},
+}
+
+
+def sources() -> dict[str, Path]:
+    """Return every module of the project with its file; a package is its __init__."""
+    files = {path.relative_to(ROOT): path for package in PACKAGES for path in (ROOT / package).rglob("*.py")}
+    names = {".".join(relative.with_suffix("").parts): path for relative, path in files.items()}
+    return {name.removesuffix(".__init__"): path for name, path in names.items()}
+
+
+SOURCES = sources()
+
+
+def imports_of(tree: ast.AST) -> Iterator[str]:
+    """Yield the full name of everything a module imports, at its top or inside a function."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{'.' * node.level}{node.module or ''}.{alias.name}" for alias in node.names)
+
+
+def calls_of(tree: ast.AST) -> set[str]:
+    """Return what a module calls: `name` for a plain function, `.name` for a method of anything.
+
+    >>> sorted(calls_of(ast.parse("open(path); datetime.now()")))
+    ['.now', 'open']
+    """
+    called = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    plain = {function.id for function in called if isinstance(function, ast.Name)}
+    return plain | {f".{function.attr}" for function in called if isinstance(function, ast.Attribute)}
+
+
+def module_of(imported: str) -> str | None:
+    """Return the project's module that holds an imported name, or None for a foreign one.
+
+    >>> module_of("edge.errors.quote"), module_of("numpy.ndarray")
+    ('edge.errors', None)
+    """
+    while imported and imported not in SOURCES:
+        imported = imported.rpartition(".")[0]
+    return imported or None
+
+
+TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in SOURCES.items()}
+IMPORTS = {name: set(imports_of(tree)) for name, tree in TREES.items()}
+GRAPH = {name: {module for module in map(module_of, imported) if module} for name, imported in IMPORTS.items()}
+CORE_MODULES = [
+    name for name in SOURCES if name in {f"edge.{station}" for station in CORE} or name.startswith("edge.payloads")
+]
+
+
+def foreign(name: str) -> set[str]:
+    """Return the top-level packages outside the project that a module imports."""
+    return {imported.partition(".")[0] for imported in IMPORTS[name] if module_of(imported) is None}
+
+
+def importers(*packages: str) -> set[str]:
+    """Return the modules that import any of these foreign packages."""
+    return {name for name in SOURCES if foreign(name) & set(packages)}
+
+
+def test_the_import_graph_is_the_diagram() -> None:
+    assert {name: modules for name, modules in GRAPH.items() if modules} == DIAGRAM
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    list(graphlib.TopologicalSorter(GRAPH).static_order())
+
+
+def test_every_import_is_absolute() -> None:
+    assert [(name, imported) for name in SOURCES for imported in IMPORTS[name] if imported.startswith(".")] == []
+
+
+def test_edge_imports_neither_training_nor_its_libraries() -> None:
+    device = {name for name in SOURCES if name.partition(".")[0] == "edge"}
+    assert device & importers("tensorflow", "keras", "tqdm", "pyarrow") == set()
+    assert [(name, module) for name in device for module in GRAPH[name] if module.startswith("training")] == []
+
+
+def test_only_runtime_imports_a_tflite_runtime() -> None:
+    assert importers(*TFLITE_RUNTIMES) <= {"edge.runtime"}
+
+
+def test_only_mqtt_and_the_demo_import_an_mqtt_library() -> None:
+    assert importers("paho") <= {"edge.mqtt", "edge.demo"}
+    assert importers("amqtt") <= {"edge.demo"}
+
+
+@pytest.mark.parametrize("name", CORE_MODULES)
+def test_the_core_is_pure(name: str) -> None:
+    assert foreign(name) & IMPURE == set()
+    assert foreign(name) - set(sys.stdlib_module_names) <= CORE_LIBRARIES
+    assert calls_of(TREES[name]) & IMPURE_CALLS == set()
+    assert not any(imported.startswith("numpy.random") for imported in IMPORTS[name])
+
+
+@pytest.mark.parametrize("name", CORE_MODULES)
+def test_the_core_imports_nothing_of_the_shell_but_the_shape_of_a_step(name: str) -> None:
+    shell = {
+        imported
+        for imported in IMPORTS[name]
+        if module_of(imported) not in {None, *CORE_MODULES, "edge", "edge.errors"}
+    }
+    assert shell <= {"edge.runtime.Step"}
+
+
+def run_without(absent: tuple[str, ...], statement: str) -> subprocess.CompletedProcess[str]:
+    """Run a statement in a fresh Python in which some packages cannot be imported."""
+    block = f"import sys; sys.modules.update(dict.fromkeys({absent!r}))"
+    command = [sys.executable, "-c", f"{block}\n{statement}"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_the_device_command_starts_without_training_and_its_libraries() -> None:
+    done = run_without(("tensorflow", "keras", "training", "pyarrow", "tqdm", "amqtt"), "import edge.cli")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_no_module_of_the_device_needs_training_to_be_imported() -> None:
+    device = sorted(name for name in SOURCES if name.partition(".")[0] == "edge" and not name.endswith("__main__"))
+    done = run_without(("tensorflow", "keras", "training", "pyarrow"), f"import {', '.join(device)}")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+if __name__ == "__main__":
+    print("DIAGRAM: dict[str, set[str]] = {")
+    for module_name, modules in sorted(GRAPH.items()):
+        if modules:
+            print(f'    "{module_name}": {{' + ", ".join(f'"{module}"' for module in sorted(modules)) + "},")
+    print("}")
