@@ -1,0 +1,185 @@
+"""Turn flags into events: runs of flagged samples with a life.
+
+An event opens at the first flagged sample, is updated when its score rises to a new peak, and closes after
+`close_after` calm samples, or when the stream's memory begins anew. Its id is made of stream and start, so the same
+readings give the same id wherever and whenever they are judged.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Literal
+
+import numpy as np
+
+from edge.cohort import Verdicts
+
+Phase = Literal["open", "update", "close"]
+RISE = 1.1  # an update is worth a message when the peak rose by a tenth
+
+
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """Explain an event by its strangest sample so far.
+
+    Attributes:
+        time: Unix seconds UTC.
+        score: above 1.
+        sensor: which sensor carries most of the deviation.
+        share: how much of it, 0..1.
+        expected, lower, upper, actual: of that sensor, sensor units.
+    """
+
+    time: float
+    score: float
+    sensor: str
+    share: float
+    expected: float
+    lower: float
+    upper: float
+    actual: float
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Say what is strange about a stream, since when, and which sensor carries it.
+
+    Attributes:
+        id: stable: stream, kind and start.
+        stream: its name.
+        kind: `forecast`, the only kind so far: what came was not what was expected.
+        phase: what is new: `open`, `update` or `close`.
+        start, end: Unix seconds UTC of the first and the newest flagged sample.
+        samples: how many samples were flagged.
+        peak: the strangest of them.
+    """
+
+    id: str
+    stream: str
+    kind: str
+    phase: Phase
+    start: float
+    end: float
+    samples: int
+    peak: Peak
+
+
+@dataclass(slots=True)
+class _Open:
+    event: Event
+    calm: int
+    told: float  # the peak score that was last published
+
+
+class Events:
+    """Follow the open events of a cohort.
+
+    State kept: at most one open event a stream.
+    """
+
+    def __init__(self, streams: Sequence[str], sensors: Sequence[str], close_after: int) -> None:
+        """Start with no event open.
+
+        Args:
+            streams: their names by row; may grow.
+            sensors: their names.
+            close_after: calm samples that end an event; `set_close_after` sets it for one stream.
+        """
+        self._streams = streams
+        self._sensors = sensors
+        self._close_after = close_after
+        self._patience: dict[int, int] = {}
+        self._open: dict[int, _Open] = {}
+
+    def set_close_after(self, row: int, close_after: int) -> None:
+        """Set how many calm samples end an event of one stream."""
+        self._patience[row] = close_after
+
+    def open_id(self, row: int) -> str:
+        """Return the id of a stream's open event, or an empty text."""
+        found = self._open.get(row)
+        return found.event.id if found else ""
+
+    def count(self) -> int:
+        """Return how many events are open."""
+        return len(self._open)
+
+    def advance(self, verdicts: Verdicts) -> list[Event]:
+        """Take the verdicts of a wave and return what is new, in the order of the wave."""
+        flagged = verdicts.score > 1.0
+        if not self._open and not flagged.any():
+            return []
+        news: list[Event] = []
+        for place, row in enumerate(verdicts.rows.tolist()):
+            if flagged[place] or row in self._open:
+                news += self._follow(verdicts, place, row)
+        return news
+
+    def _follow(self, verdicts: Verdicts, place: int, row: int) -> list[Event]:
+        current = self._open.get(row)
+        news: list[Event] = []
+        if current and verdicts.restarted[place]:
+            news.append(self._close(row))
+            current = None
+        if verdicts.score[place] > 1.0:
+            news += self._begin(verdicts, place, row) if current is None else self._grow(current, verdicts, place)
+        elif current and not np.isnan(verdicts.score[place]):
+            current.calm += 1
+            if current.calm >= self._patience.get(row, self._close_after):
+                news.append(self._close(row))
+        return news
+
+    def _begin(self, verdicts: Verdicts, place: int, row: int) -> list[Event]:
+        time = float(verdicts.times[place])
+        event = Event(
+            id=event_id(self._streams[row], "forecast", time),
+            stream=self._streams[row],
+            kind="forecast",
+            phase="open",
+            start=time,
+            end=time,
+            samples=1,
+            peak=self._peak(verdicts, place),
+        )
+        self._open[row] = _Open(event, calm=0, told=event.peak.score)
+        return [event]
+
+    def _grow(self, current: _Open, verdicts: Verdicts, place: int) -> list[Event]:
+        current.calm = 0
+        event = replace(
+            current.event, phase="update", end=float(verdicts.times[place]), samples=current.event.samples + 1
+        )
+        if verdicts.score[place] > event.peak.score:
+            event = replace(event, peak=self._peak(verdicts, place))
+        current.event = event
+        if event.peak.score < RISE * current.told:
+            return []
+        current.told = event.peak.score
+        return [event]
+
+    def _close(self, row: int) -> Event:
+        return replace(self._open.pop(row).event, phase="close")
+
+    def _peak(self, verdicts: Verdicts, place: int) -> Peak:
+        sensor = int(verdicts.share[place].argmax())
+        return Peak(
+            time=float(verdicts.times[place]),
+            score=float(verdicts.score[place]),
+            sensor=self._sensors[sensor],
+            share=float(verdicts.share[place, sensor]),
+            expected=float(verdicts.expected[place, sensor]),
+            lower=float(verdicts.lower[place, sensor]),
+            upper=float(verdicts.upper[place, sensor]),
+            actual=float(verdicts.values[place, sensor]),
+        )
+
+
+def event_id(stream: str, kind: str, start: float) -> str:
+    """Make an event's id: the same for the same readings, everywhere.
+
+    >>> event_id("boiler", "forecast", 1273374915.0)
+    'boiler-forecast-20100509T031515Z'
+    """
+    moment = datetime.fromtimestamp(start, UTC)
+    fraction = f".{moment.microsecond // 1000:03d}" if moment.microsecond >= 1000 else ""
+    return f"{stream}-{kind}-{moment:%Y%m%dT%H%M%S}{fraction}Z"
