@@ -1,0 +1,246 @@
+"""Describe a bundle: the tables of `manifest.json`, and what the cohort learns from them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isfinite
+
+import numpy as np
+
+from edge.cohort import Learned
+from edge.errors import ConfigError, quote
+from edge.scale import Scaling
+from edge.score import Calibration, Tail
+
+CONTRACT = 1  # raised when an older device could not serve a newer bundle
+
+Row = tuple[float, ...]
+Table = tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SensorTable:
+    """Name a sensor and its unit."""
+
+    name: str
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkTable:
+    """Say what the graph holds: cell, units of each layer, and the widths of its tensors."""
+
+    cell: str
+    units: tuple[int, ...]
+    inputs: int
+    state: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScalingTable:
+    """Hold the scale of each sensor, see `edge.scale.Scaling`."""
+
+    centre: Row
+    spread: Row
+    change: Row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartsTable:
+    """Hold how much each part of the forecast earned, (horizons, sensors), 0..1."""
+
+    highway: Table
+    correction: Table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntervalTable:
+    """Hold what makes the intervals honest: central coverage, and factors (horizons, sensors)."""
+
+    coverage: float
+    below: Table
+    above: Table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TailTable:
+    """Hold a tail, see `edge.score.Tail`."""
+
+    at: Row
+    surprise: Row
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be looked up."""
+        if len(self.at) != len(self.surprise) or len(self.at) < 2:
+            raise ConfigError(f"at: must be as long as surprise and at least 2, got {len(self.at)}")
+        if any(low >= high for low, high in zip(self.at, self.at[1:], strict=False)):
+            raise ConfigError("at: must increase")
+
+    def tail(self) -> Tail:
+        """Return it as the scorer reads it."""
+        return Tail(np.array(self.at), np.array(self.surprise))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreTable:
+    """Hold the scorer's calibration, see `edge.score.Calibration`."""
+
+    scored: tuple[bool, ...]
+    spans: Row
+    spread: Table
+    energy: Row
+    tails: tuple[TailTable, ...]
+    worst: TailTable
+
+    def __post_init__(self) -> None:
+        """Refuse tables that do not fit each other."""
+        if not any(self.scored):
+            raise ConfigError("scored: must judge at least one sensor")
+        if len(self.tails) != 2 * len(self.spans) or len(self.spread) != len(self.spans):
+            raise ConfigError(f"tails: must be two for each of {len(self.spans)} spans, got {len(self.tails)}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectionTable:
+    """Hold what a stream's detection does unless its configuration says otherwise."""
+
+    false_alarms_per_week: float
+    close_after: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataTable:
+    """Say what the bundle was trained on: hash of all values, span, rows and streams."""
+
+    sha256: str
+    start: str
+    end: str
+    rows: int
+    streams: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParityTable:
+    """Say how far the converted graph is from Keras, see `training.convert.parity`."""
+
+    correction: float
+    forecast: float
+    bound: float
+    samples: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QualityRow:
+    """Say how well one sensor was forecast at one horizon on data that nothing was fitted to; RMSE in sensor units."""
+
+    sensor: str
+    horizon: int
+    samples: int
+    forecast: float
+    persistence: float
+    seasonal: float | None
+    ridge: float
+    coverage: float
+    width: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """Describe a bundle, whole."""
+
+    contract: int = CONTRACT
+    name: str
+    version: int
+    sensors: tuple[SensorTable, ...]
+    period: float
+    window: int
+    lags: int
+    max_gap: int
+    horizons: tuple[int, ...]
+    cycles: Row
+    network: NetworkTable
+    quantisation: str
+    scaling: ScalingTable
+    parts: PartsTable
+    interval: IntervalTable
+    score: ScoreTable
+    detection: DetectionTable
+    parity: ParityTable
+    data: DataTable
+    quality: tuple[QualityRow, ...]
+    golden_tolerance: float
+    seed: int
+    recipe_sha256: str
+    libraries: Mapping[str, str]
+    members: Mapping[str, str]
+    signature: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse tables that do not fit each other, all at once."""
+        problems = [problem for problem in (*self._numbers(), *self._shapes()) if problem]
+        if problems:
+            raise ConfigError(problems)
+
+    def _numbers(self) -> list[str]:
+        return [
+            "" if isfinite(self.period) and self.period > 0 else f"period: must be > 0, got {self.period}",
+            "" if 1 <= self.lags <= self.window else f"lags: must be 1..{self.window} (the window), got {self.lags}",
+            "" if self.max_gap >= 0 else f"max_gap: must be >= 0, got {self.max_gap}",
+            ""
+            if self.horizons[:1] == (1,) and list(self.horizons) == sorted(set(self.horizons))
+            else f"horizons: must increase from 1, got {quote(self.horizons)}",
+            "" if all(value > 0 for value in self.scaling.spread) else "scaling.spread: must be > 0",
+            "" if all(value > 0 for value in self.scaling.change) else "scaling.change: must be > 0",
+            "" if self.detection.close_after >= 1 else "detection.close_after: must be at least 1",
+            "" if self.detection.false_alarms_per_week > 0 else "detection.false_alarms_per_week: must be > 0",
+        ]
+
+    def _shapes(self) -> list[str]:
+        sensors, horizons = len(self.sensors), len(self.horizons)
+        rows = {
+            "scaling.centre": self.scaling.centre,
+            "scaling.spread": self.scaling.spread,
+            "scaling.change": self.scaling.change,
+            "score.energy": self.score.energy,
+            "score.scored": self.score.scored,
+        }
+        tables = {
+            "parts.highway": self.parts.highway,
+            "parts.correction": self.parts.correction,
+            "interval.below": self.interval.below,
+            "interval.above": self.interval.above,
+        }
+        wrong = [f"{name}: must have {sensors} numbers, got {len(row)}" for name, row in rows.items() if len(row) != sensors]
+        shaped = [*tables.items(), ("score.spread", self.score.spread)]
+        for name, table in shaped:
+            expected = len(self.score.spans) if name == "score.spread" else horizons
+            if len(table) != expected or any(len(row) != sensors for row in table):
+                wrong.append(f"{name}: must have shape ({expected}, {sensors})")
+        return wrong
+
+    def learned(self) -> Learned:
+        """Return what the cohort needs."""
+        score = self.score
+        return Learned(
+            sensors=tuple(sensor.name for sensor in self.sensors),
+            period=self.period,
+            window=self.window,
+            lags=self.lags,
+            max_gap=self.max_gap,
+            horizons=self.horizons,
+            cycles=self.cycles,
+            scaling=Scaling(*(np.array(row) for row in (self.scaling.centre, self.scaling.spread, self.scaling.change))),
+            highway=np.array(self.parts.highway),
+            correction=np.array(self.parts.correction),
+            below=np.array(self.interval.below),
+            above=np.array(self.interval.above),
+            calibration=Calibration(
+                scored=np.array(score.scored, dtype=np.bool_),
+                spans=score.spans,
+                spread=np.array(score.spread),
+                energy=np.array(score.energy),
+                tails=tuple(table.tail() for table in score.tails),
+                worst=score.worst.tail(),
+            ),
+            false_alarms_per_week=self.detection.false_alarms_per_week,
+            close_after=self.detection.close_after,
+        )

@@ -1,0 +1,225 @@
+"""Drive the line from a recorded history: the same grid, cohort and events as the daemon's, without a broker."""
+
+import csv
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.cohort import Cohort, Learned, Verdicts, waves
+from edge.errors import RecordingError
+from edge.event import Event, Events
+from edge.grid import Grid, GridCounts, Readings, Sample
+from edge.message import iso
+from edge.recording import Recording
+from edge.runtime import Step
+
+CHUNK = 20_000  # rows that go through the line together; bounds the memory of what waits
+Progress = Callable[[int], None]
+Budget = Callable[[str], tuple[float | None, int | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """Hold what the line said of a recording, row by row.
+
+    Attributes:
+        expected, lower, upper: shape (rows, sensors), sensor units; what was expected for this row, made before it
+            was seen; nan while warming up and for rows that made no sample (late, duplicate, held back).
+        score: shape (rows,); nan where `expected` is, and where nothing was measured.
+        events: the id of the event that was open at each row, or an empty text.
+        news: what was new of events, in order.
+        counts: what the grid did.
+    """
+
+    expected: NDArray[np.float64]
+    lower: NDArray[np.float64]
+    upper: NDArray[np.float64]
+    score: NDArray[np.float64]
+    events: list[str]
+    news: list[Event]
+    counts: GridCounts
+
+    @property
+    def flagged(self) -> NDArray[np.bool_]:
+        """Tell which rows were flagged, shape (rows,)."""
+        flagged: NDArray[np.bool_] = self.score > 1.0
+        return flagged
+
+
+def align(recording: Recording, learned: Learned) -> NDArray[np.float64]:
+    """Bring a recording's columns into the bundle's order.
+
+    Returns:
+        Shape (rows, sensors of the bundle).
+
+    Raises:
+        RecordingError: a sensor of the bundle has no column with numbers.
+    """
+    missing = [sensor for sensor in learned.sensors if sensor not in (*recording.sensors, *recording.dropped)]
+    if missing:
+        raise RecordingError(f"must have a column for each sensor of the bundle, lacks {', '.join(missing)}")
+    aligned = np.full((len(recording.times), len(learned.sensors)), np.nan)
+    for place, sensor in enumerate(learned.sensors):
+        if sensor in recording.sensors:
+            aligned[:, place] = recording.values[:, recording.sensors.index(sensor)]
+    return aligned
+
+
+class Replay:
+    """Replay recordings through one cohort.
+
+    State kept: the cohort, and a grid for each stream, so that recordings may follow on each other.
+    """
+
+    def __init__(self, learned: Learned, step: Step, units: int, *, budget: Budget | None = None) -> None:
+        """Prepare a cohort.
+
+        Args:
+            learned: what training learned.
+            step: the graph.
+            units: numbers of recurrent state a stream has.
+            budget: alarm budget and calm samples that end an event, for a stream's name; None leaves the bundle's.
+        """
+        self.counts = GridCounts()
+        self._cohort = Cohort(learned, step, units)
+        self._events = Events(self._cohort.streams, learned.sensors, learned.close_after)
+        self._grids: dict[str, tuple[int, Grid]] = {}
+        self._budget = budget
+
+    def run(
+        self, recording: Recording, *, progress: Progress | None = None, watch: Callable[[Verdicts], None] | None = None
+    ) -> Replayed:
+        """Send a recording through the line.
+
+        Args:
+            recording: what was measured.
+            progress: told how many rows are done, now and then.
+            watch: told the verdicts of every wave.
+
+        Returns:
+            What was said of each row; a row's verdict depends on no later row.
+        """
+        learned = self._cohort.learned
+        values = align(recording, learned)
+        shape = values.shape
+        said = Replayed(
+            *(np.full(shape, np.nan) for _ in range(3)),
+            np.full(len(values), np.nan),
+            [""] * len(values),
+            [],
+            self.counts,
+        )
+        rows = [self._grid(name) for name in recording.stream_names]
+        places: dict[tuple[int, float], int] = {}
+        for start in range(0, len(values), CHUNK):
+            waiting = []
+            for place in range(start, min(start + CHUNK, len(values))):
+                row, grid = rows[recording.streams[place]]
+                time = float(recording.times[place])
+                places.setdefault((row, time), place)
+                readings = Readings(time, values[place].tolist(), time, whole=True)
+                waiting += [(row, sample) for sample in grid.push(readings)]
+            self._advance(waiting, places, said, watch)
+            if progress:
+                progress(min(CHUNK, len(values) - start))
+        return said
+
+    def _grid(self, stream: str) -> tuple[int, Grid]:
+        if stream not in self._grids:
+            learned = self._cohort.learned
+            per_week, close_after = self._budget(stream) if self._budget else (None, None)
+            row = self._cohort.admit(stream, per_week)
+            if close_after is not None:
+                self._events.set_close_after(row, close_after)
+            grid = Grid(
+                len(learned.sensors), learned.period, max_gap=learned.max_gap, future=0.0, counts=self.counts
+            )
+            self._grids[stream] = row, grid
+        return self._grids[stream]
+
+    def _advance(
+        self,
+        waiting: list[tuple[int, Sample]],
+        places: dict[tuple[int, float], int],
+        said: Replayed,
+        watch: Callable[[Verdicts], None] | None,
+    ) -> None:
+        for wave in waves(waiting):
+            verdicts = self._cohort.advance(wave)
+            said.news.extend(self._events.advance(verdicts))
+            if watch:
+                watch(verdicts)
+            for index, (row, sample) in enumerate(wave):
+                place = places.pop((row, sample.time), None)
+                if place is not None:
+                    said.expected[place] = verdicts.expected[index]
+                    said.lower[place] = verdicts.lower[index]
+                    said.upper[place] = verdicts.upper[index]
+                    said.score[place] = verdicts.score[index]
+                    said.events[place] = self._events.open_id(row)
+
+
+class ForecastFile:
+    """Write every forecast of a replay to a CSV file: one line for each sensor and horizon."""
+
+    def __init__(self, path: Path, learned: Learned, streams: list[str]) -> None:
+        """Open the file."""
+        self._file = path.open("w", newline="", encoding="utf-8")
+        self._lines = csv.writer(self._file, lineterminator="\n")
+        self._lines.writerow(("made_at", "time", "stream", "sensor", "horizon", "forecast", "lower", "upper"))
+        self._learned = learned
+        self._streams = streams
+
+    def close(self) -> None:
+        """Finish the file."""
+        self._file.close()
+
+    def write(self, verdicts: Verdicts) -> None:
+        """Write the forecasts of a wave; streams that warm up have none."""
+        for place, row in enumerate(verdicts.rows.tolist()):
+            if not np.isnan(verdicts.forecast[place, 0, 0]):
+                self._lines.writerows(self._rows(verdicts, place, self._streams[row]))
+
+    def _rows(self, verdicts: Verdicts, place: int, stream: str) -> Iterator[tuple[object, ...]]:
+        made_at = float(verdicts.times[place])
+        bounds = (verdicts.forecast[place], verdicts.forecast_lower[place], verdicts.forecast_upper[place])
+        for index, steps in enumerate(self._learned.horizons):
+            time = iso(made_at + steps * self._learned.period)
+            for place_of, sensor in enumerate(self._learned.sensors):
+                numbers = (bound[index, place_of].item() for bound in bounds)
+                yield iso(made_at), time, stream, sensor, steps, *numbers
+
+
+def write_rows(path: Path, recording: Recording, learned: Learned, said: Replayed) -> None:
+    """Write one line for each row of a recording, as the contract of `tidegate replay` lays them out."""
+    named = [f"{sensor}.{bound}" for sensor in learned.sensors for bound in ("forecast", "lower", "upper")]
+    flagged = said.flagged.astype(int).tolist()
+    bounds = np.stack((said.expected, said.lower, said.upper), axis=2).reshape(len(flagged), -1)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        lines = csv.writer(file, lineterminator="\n")
+        lines.writerow(("time", "stream", "score", "anomaly", "event", "kind", *named))
+        for place, written in enumerate(recording.written):
+            score = said.score[place].item()
+            event = said.events[place]
+            lines.writerow(
+                (
+                    written,
+                    recording.stream_names[recording.streams[place]],
+                    "" if np.isnan(score) else score,
+                    flagged[place],
+                    event,
+                    "forecast" if event else "",
+                    *("" if np.isnan(number) else number for number in bounds[place].tolist()),
+                )
+            )
+
+
+def check_columns(path: Path, recording: Recording, learned: Learned) -> None:
+    """Refuse a recording that lacks a sensor, naming the file."""
+    try:
+        align(recording, learned)
+    except RecordingError as wrong:
+        raise RecordingError(f"{path}: {wrong}") from wrong
