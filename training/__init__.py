@@ -1,0 +1,1 @@
+"""The workstation part of Tidegate: from recorded history to a bundle."""

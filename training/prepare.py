@@ -1,0 +1,153 @@
+"""Prepare a fit: find period, sensors, window and splits, and lay everything out step by step."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.errors import RecordingError
+from edge.grid import GridCounts
+from edge.recording import Recording
+from edge.scale import Scaling
+from training.recipe import Recipe
+from training.rehearse import Span
+from training.series import Series, common_sensors, find_period, lay_on_grid
+from training.windows import Steps, find_cycles, fit_scaling, lay_steps
+
+FEWEST = 60  # samples of a stream below which no split holds enough to say anything
+WINDOW = 60  # steps; see the README for how far the carried state then is from a window run anew
+SHORTEST_WINDOW = 8
+HORIZONS = (1, 6, 24)  # steps ahead, where the recording is long enough for them
+
+
+@dataclass(frozen=True, slots=True)
+class Cuts:
+    """Hold where the splits of a stream end: sample indices, the last is the stream's length."""
+
+    fit: int
+    stop: int
+    calibrate: int
+    test: int
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Hold all that the fit starts from.
+
+    Attributes:
+        sensors: their names.
+        period: seconds a step.
+        window, lags: steps.
+        horizons: steps ahead.
+        cycles: seconds of the cycles that the clock tells.
+        scaling: of the fit split.
+        moved: shape (sensors,), which sensors moved in the fit split.
+        series, steps, cuts: one for each stream.
+        counts: what the grid did with the rows.
+        notes: what the user should know, in words.
+    """
+
+    sensors: tuple[str, ...]
+    period: float
+    window: int
+    lags: int
+    horizons: tuple[int, ...]
+    cycles: tuple[float, ...]
+    scaling: Scaling
+    moved: NDArray[np.bool_]
+    series: tuple[Series, ...]
+    steps: tuple[Steps, ...]
+    cuts: tuple[Cuts, ...]
+    counts: GridCounts
+    notes: tuple[str, ...]
+
+    def spans(self, begin: str, end: str, *, lead: int) -> list[Span]:
+        """Return the part of each stream from one cut to another, with `lead` samples before it to prime the state."""
+        return [
+            Span(one, max(0, getattr(cuts, begin) - lead), getattr(cuts, begin), getattr(cuts, end))
+            for one, cuts in zip(self.series, self.cuts, strict=True)
+        ]
+
+
+def prepare(recordings: Sequence[Recording], recipe: Recipe) -> Prepared:
+    """Find and lay out everything.
+
+    Raises:
+        RecordingError: there is not enough to train on; the text says of what.
+    """
+    sensors = common_sensors(recordings, recipe.data.sensors)
+    period = recipe.data.period or find_period(recordings)
+    series, counts = lay_on_grid(recordings, sensors, period=period, max_gap=recipe.data.max_gap)
+    kept = [one for one in series if len(one) >= FEWEST]
+    if not kept:
+        longest = max(map(len, series))
+        raise RecordingError(f"must have a stream of at least {FEWEST} samples {period:g} s apart, got {longest}")
+    cuts = [_cuts(one, recipe) for one in kept]
+    ends = [cut.fit for cut in cuts]
+    scaling = fit_scaling(kept, ends)
+    moved = _moved(kept, ends)
+    if not moved.any():
+        raise RecordingError("must have a sensor that moves in the first part of the recording, all are constant there")
+    window, lags = _window(recipe, min(ends))
+    horizons = _horizons(recipe, min(cut.calibrate - cut.stop for cut in cuts))
+    cycles = find_cycles(kept, ends, period)
+    steps = [lay_steps(one, scaling, cycles, lags=lags, horizons=horizons) for one in kept]
+    notes = _notes(recordings, series, kept, counts, np.array(sensors)[~moved])
+    return Prepared(
+        sensors, period, window, lags, horizons, cycles, scaling, moved,
+        tuple(kept), tuple(steps), tuple(cuts), counts, notes,
+    )  # fmt: skip
+
+
+def _cuts(one: Series, recipe: Recipe) -> Cuts:
+    splits = recipe.splits
+    shares = np.cumsum((splits.fit, splits.stop, splits.calibrate))
+    fit, stop, calibrate = (round(len(one) * share) for share in shares.tolist())
+    return Cuts(fit, stop, calibrate if splits.test > 0 else len(one), len(one))
+
+
+def _moved(series: Sequence[Series], ends: Sequence[int]) -> NDArray[np.bool_]:
+    values = np.concatenate(
+        [np.where(one.measured, one.values, np.nan)[:end] for one, end in zip(series, ends, strict=True)]
+    )
+    low = np.where(np.isnan(values), np.inf, values).min(axis=0)
+    high = np.where(np.isnan(values), -np.inf, values).max(axis=0)
+    moved: NDArray[np.bool_] = high - low > 1e-9 * np.maximum(1.0, np.abs(high))
+    return moved
+
+
+def _window(recipe: Recipe, shortest_fit: int) -> tuple[int, int]:
+    window = recipe.data.window or int(np.clip(shortest_fit // 4, SHORTEST_WINDOW, WINDOW))
+    return window, min(recipe.data.lags, window)
+
+
+def _horizons(recipe: Recipe, shortest_calibrate: int) -> tuple[int, ...]:
+    """Return the horizons: those asked for, 1 always among them, or those that the calibrate split can judge."""
+    if recipe.data.horizons:
+        return tuple(sorted({1, *recipe.data.horizons}))
+    return tuple(horizon for horizon in HORIZONS if horizon == 1 or 4 * horizon <= shortest_calibrate)
+
+
+def _notes(
+    recordings: Sequence[Recording],
+    series: Sequence[Series],
+    kept: Sequence[Series],
+    counts: GridCounts,
+    constant: NDArray[np.str_],
+) -> tuple[str, ...]:
+    """Say what was left out, so that nothing is lost silently."""
+    dropped = sorted({name for recording in recordings for name in recording.dropped})
+    refused = sum(recording.refused for recording in recordings)
+    short = [one.stream for one in series if len(one) < FEWEST]
+    rows = counts.duplicate + counts.late + counts.unconfirmed
+    found = (
+        (dropped, f"columns without numbers are left out: {', '.join(dropped)}"),
+        (refused, f"{refused} cells are neither numbers nor empty and count as missing"),
+        (short, f"streams of fewer than {FEWEST} samples are left out: {', '.join(short)}"),
+        (rows, f"{rows} rows are left out: {counts.duplicate} of a period that had one already, "
+               f"{counts.late} late, {counts.unconfirmed} with a time that does not fit"),
+        (counts.restarts, f"{counts.restarts} gaps are too long to be bridged; the state begins anew after them"),
+        (len(constant), f"never move in the first part and are not judged: {', '.join(constant)}"),
+    )  # fmt: skip
+    return tuple(text for happened, text in found if happened)

@@ -1,0 +1,118 @@
+"""Cut series into what the highway and the network are fitted on, with `edge`'s own scaling and layout."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.clock import DAY, WEEK, YEAR, phases
+from edge.scale import Scaling, lay_out
+from training.series import Series
+
+Floats = NDArray[np.float32]
+CYCLES_SEEN = 2.0  # turns of a cycle that the fit split must hold before the clock tells it
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Hold one stream step by step, in the order of its series.
+
+    Attributes:
+        x: shape (samples, inputs), what the network reads.
+        lags: shape (samples, lags, sensors), scaled, oldest first.
+        target: shape (samples, horizons, sensors): scaled change from now to each horizon; 0 where unknown.
+        known: shape (samples, horizons, sensors): whether the truth was measured and lies in the same life.
+        starts: shape (samples,), as in `Series`.
+    """
+
+    x: Floats
+    lags: Floats
+    target: Floats
+    known: NDArray[np.bool_]
+    starts: NDArray[np.intp]
+
+    def __len__(self) -> int:
+        """Return how many samples it has."""
+        return len(self.x)
+
+
+def fit_scaling(series: Sequence[Series], ends: Sequence[int]) -> Scaling:
+    """Measure the scale of each sensor over the fit split.
+
+    Args:
+        series: all streams.
+        ends: for each stream, the sample at which its fit split ends.
+    """
+    pieces = [(one.values[:end], one.measured[:end]) for one, end in zip(series, ends, strict=True)]
+    values = np.concatenate([np.where(measured, piece, np.nan) for piece, measured in pieces])
+    changes = np.concatenate([np.diff(np.where(measured, piece, np.nan), axis=0) for piece, measured in pieces])
+    centre, spread = _moments(values)
+    _, change = _moments(changes)
+    moved = spread > 1e-9 * np.maximum(1.0, np.abs(centre))
+    spread = np.where(moved, spread, 1.0)
+    least = 1e-3 * spread  # a change that was never seen must not be infinitely many changes
+    return Scaling(centre, spread, np.where(moved, np.maximum(change, least), 1.0))
+
+
+def _moments(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return mean and standard deviation of each column, 0 for one without numbers."""
+    known = ~np.isnan(values)
+    count = np.maximum(known.sum(axis=0), 1)
+    mean = np.where(known, values, 0.0).sum(axis=0) / count
+    square = np.where(known, (values - mean) ** 2, 0.0).sum(axis=0) / count
+    return mean, np.sqrt(square)
+
+
+def find_cycles(series: Sequence[Series], ends: Sequence[int], period: float) -> tuple[float, ...]:
+    """Find the cycles that the clock may tell: those that the fit split holds at least twice.
+
+    A cycle of fewer than four steps is none: daily data has no time of day.
+    """
+    span = max(float(one.times[end - 1] - one.times[0]) for one, end in zip(series, ends, strict=True))
+    return tuple(cycle for cycle in (DAY, WEEK, YEAR) if span >= CYCLES_SEEN * cycle and cycle >= 4 * period)
+
+
+def lay_steps(
+    one: Series, scaling: Scaling, cycles: tuple[float, ...], *, lags: int, horizons: Sequence[int]
+) -> Steps:
+    """Lay out one stream step by step."""
+    scaled = scaling.scale(one.values)
+    index = np.arange(len(one))
+    before = scaled[np.maximum(index - 1, one.starts)]
+    ratio = (scaling.spread / scaling.change).astype(np.float32)
+    x = lay_out(scaled, before, ratio, one.measured, phases(one.times, cycles))
+    back = index[:, None] + np.arange(1 - lags, 1)
+    ahead = index[:, None] + np.array(horizons)
+    there = np.minimum(ahead, len(one) - 1)
+    same_life = (ahead < len(one)) & (one.starts[there] == one.starts[index][:, None])
+    known = same_life[:, :, None] & one.measured[there]
+    target = np.where(known, (one.values[there] - one.values[:, None, :]) / scaling.spread, 0.0)
+    return Steps(x, scaled[np.maximum(back, one.starts[:, None])], target.astype(np.float32), known, one.starts)
+
+
+def part(steps: Steps, begin: int, end: int, horizons: Sequence[int]) -> Steps:
+    """Return the samples from `begin` to `end`; a truth at `end` or after it is unknown there."""
+    index = np.arange(begin, end)
+    inside = index[:, None] + np.array(horizons) < end
+    known = steps.known[begin:end] & inside[:, :, None]
+    target = np.where(known, steps.target[begin:end], np.float32(0.0))
+    starts = np.maximum(steps.starts[begin:end] - begin, 0)
+    return Steps(steps.x[begin:end], steps.lags[begin:end], target, known, starts)
+
+
+def cut(array: NDArray[np.float32], *, length: int, stride: int) -> Floats:
+    """Cut an array of steps into subsequences; the last one ends with the array.
+
+    Returns:
+        Shape (subsequences, length, …); a shorter array is padded in front with zeros.
+
+    >>> cut(np.arange(5, dtype=np.float32), length=3, stride=2)
+    array([[0., 1., 2.],
+           [2., 3., 4.]], dtype=float32)
+    """
+    short = max(0, length - len(array))
+    padded = np.pad(array, ((short, 0), *((0, 0),) * (array.ndim - 1)))
+    last = len(padded) - length
+    begins = np.array(sorted({*range(0, last + 1, stride), last}))
+    return padded[begins[:, None] + np.arange(length)]
