@@ -19,12 +19,13 @@ Json = str | int | float | bool | None | Mapping[str, "Json"] | Sequence["Json"]
 
 
 class Outgoing(NamedTuple):
-    """A message to be published."""
+    """A message to be published; after `expiry` seconds the broker may forget it, None keeps it."""
 
     topic: str
     payload: bytes
     qos: int
     retain: bool
+    expiry: float | None
 
 
 def iso(time: float) -> str:
@@ -67,7 +68,7 @@ def state(base: str, stream: str, sensors: Sequence[str], verdicts: Verdicts, pl
             sensors, verdicts.forecast[place, 0], verdicts.forecast_lower[place, 0], verdicts.forecast_upper[place, 0]
         ),
     }
-    return Outgoing(f"{base}{stream}/state", orjson.dumps(table), 0, False)
+    return Outgoing(f"{base}{stream}/state", orjson.dumps(table), 0, False, None)
 
 
 def forecast(base: str, stream: str, learned: Learned, verdicts: Verdicts, place: int) -> Outgoing:
@@ -86,7 +87,8 @@ def forecast(base: str, stream: str, learned: Learned, verdicts: Verdicts, place
         }
         for index, steps in enumerate(learned.horizons)
     ]
-    return Outgoing(f"{base}{stream}/forecast", orjson.dumps({"time": iso(made_at), "horizons": horizons}), 0, False)
+    payload = orjson.dumps({"time": iso(made_at), "horizons": horizons})
+    return Outgoing(f"{base}{stream}/forecast", payload, 0, False, learned.horizons[-1] * learned.period)
 
 
 def event(base: str, news: Event) -> Outgoing:
@@ -108,7 +110,7 @@ def event(base: str, news: Event) -> Outgoing:
             "actual": news.peak.actual,
         },
     }
-    return Outgoing(f"{base}{news.stream}/event", orjson.dumps(table), 1, False)
+    return Outgoing(f"{base}{news.stream}/event", orjson.dumps(table), 1, False, None)
 
 
 def anomaly(base: str, news: Event) -> Outgoing:
@@ -119,9 +121,9 @@ def anomaly(base: str, news: Event) -> Outgoing:
         "since": iso(news.start) if is_open else iso(news.end),
         "event": news.id,
     }
-    return Outgoing(f"{base}{news.stream}/anomaly", orjson.dumps(table), 1, True)
+    return Outgoing(f"{base}{news.stream}/anomaly", orjson.dumps(table), 1, True, None)
 
 
 def health(base: str, table: Mapping[str, Json]) -> Outgoing:
     """Publish counters and gauges: topic `health`."""
-    return Outgoing(f"{base}health", orjson.dumps(table), 0, False)
+    return Outgoing(f"{base}health", orjson.dumps(table), 0, False, None)

@@ -68,6 +68,33 @@ def read_csv(path: Path, *, rows: int | None = None, until: float | None = None)
     return assemble(path, header, list(zip(*table, strict=True)), until=until)
 
 
+def read_spans(path: Path, stream: str) -> list[tuple[str, float, float]]:
+    """Read labelled spans: a CSV file of `start,end`, with a `stream` column where there are several.
+
+    Args:
+        path: the file.
+        stream: whose spans they are where no column says so.
+
+    Returns:
+        Stream, start and end, Unix seconds UTC; both ends belong to the span.
+
+    Raises:
+        RecordingError: it is no such file.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as lines:
+            rows = list(csv.DictReader(lines))
+    except (OSError, UnicodeDecodeError, csv.Error) as broken:
+        raise RecordingError(f"{path}: must be a CSV file of `start,end`: {quote(str(broken))}") from broken
+    spans = []
+    for number, row in enumerate(rows, start=1):
+        try:
+            spans.append((row.get(STREAM) or stream, parse_time(row.get("start")), parse_time(row.get("end"))))
+        except ReadingError as wrong:
+            raise RecordingError(f"{path}: row {number}: must have times `start` and `end`: {wrong}") from wrong
+    return spans
+
+
 def assemble(
     path: Path, header: Sequence[str], columns: Sequence[Sequence[str]], *, until: float | None = None
 ) -> Recording:

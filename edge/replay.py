@@ -72,6 +72,10 @@ class Replay:
     """Replay recordings through one cohort.
 
     State kept: the cohort, and a grid for each stream, so that recordings may follow on each other.
+
+    Attributes:
+        streams: names of the streams heard so far, by row.
+        counts: what the grids did.
     """
 
     def __init__(self, learned: Learned, step: Step, units: int, *, budget: Budget | None = None) -> None:
@@ -85,6 +89,7 @@ class Replay:
         """
         self.counts = GridCounts()
         self._cohort = Cohort(learned, step, units)
+        self.streams = self._cohort.streams
         self._events = Events(self._cohort.streams, learned.sensors, learned.close_after)
         self._grids: dict[str, tuple[int, Grid]] = {}
         self._budget = budget

@@ -12,33 +12,47 @@ built-in operators alone, and costs O(1) a sample. Tensors are found by the sign
 - parts: shape (4, horizons, sensors), flattened, in scaled units: the highway's step from the last value, the
   recurrent correction, and the widths of the interval below and above, both > 0.
 
-The highway stays float32 in every mode: its kernel passes through a `tile` by one that depends on the number of
-streams, so that the quantiser does not see a constant. A ridge map is a difference of large numbers, and int8
-weights lose it (1.1 % of error at best, measured with random kernels); the tile costs nothing measurable.
+The converter writes float32 alone; the kernels of the network are then narrowed in the file, to int8 with a scale for
+each output, or to float16, behind a DEQUANTIZE that a runtime executes once, when it loads the graph. What the
+converter calls dynamic range was measured beside it on real recordings, LSTM, GRU and simple RNN: its one scale for a
+whole kernel (a scale for each output makes a FULLY_CONNECTED that tflite-runtime 2.14 refuses) costs 1.0–2.9 % of
+the correction against 0.7–1.5 %, its kernels are slower than float for waves, and its roundings differ between
+runtimes. The highway stays float32 in every mode: a ridge map is a difference of large numbers, and int8 loses it.
 """
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from training.baseline import Highway
 from training.network import Network, multiples  # before TensorFlow, which it silences
 
 # isort: split
+import keras
 import tensorflow as tf
+from tensorflow.lite.python import schema_py_generated as schema
+from tensorflow.lite.python.convert import mlir_quantize
+from tensorflow.lite.tools import flatbuffer_utils
 
+Floats = NDArray[np.float32]
+Rows = tuple[Floats, Floats, Floats]
 SIGNATURE = "step"
+HIGHWAY = "highway"  # scope of the operators whose kernels stay float32
+# Of DEQUANTIZE, for float16 and for int8 with a scale for each output.
+# Source: tensorflow/compiler/mlir/lite/tools/versioning/op_version.cc.
+FLOAT16_VERSION, CHANNELS_VERSION = 3, 5
 
 
 def convert(
     network: Network,
     highway: Highway,
     *,
-    residual_scale: np.ndarray,
-    width_base: np.ndarray,
+    residual_scale: NDArray[np.floating],
+    width_base: NDArray[np.floating],
     mode: str,
-    representative: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]] = (),
+    representative: Iterable[Rows] = (),
 ) -> bytes:
     """Write the step graph as TFLite; the same arguments give the same bytes.
 
@@ -47,7 +61,7 @@ def convert(
         highway: never quantised.
         residual_scale: shape (horizons, sensors), scaled units: what the network's correction is multiplied with.
         width_base: shape (2, horizons, sensors), scaled units, > 0: what its widths are multiplied with.
-        mode: dynamic (int8 weights), float32, float16, or int8 (int8 activations too).
+        mode: dynamic (int8 weights), float32, float16, or int8 (the matrix products wholly in int8).
         representative: int8 alone needs them: inputs (x, lags, state) as the device will see them.
 
     Returns:
@@ -56,19 +70,15 @@ def convert(
     module = _module(network, highway, residual_scale.astype(np.float32), width_base.astype(np.float32))
     with tempfile.TemporaryDirectory() as folder:
         tf.saved_model.save(module, folder, signatures={SIGNATURE: module.step})
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE])
-        # Per-channel scales make it write FULLY_CONNECTED version 12, which tflite-runtime 2.14 refuses.
-        converter._experimental_disable_per_channel_quantization_for_dense_layers = True
-        if mode != "float32":
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        if mode == "float16":
-            converter.target_spec.supported_types = [tf.float16]
+        graph = bytes(tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE]).convert())
         if mode == "int8":
-            converter.representative_dataset = lambda: _samples(representative)
-        return bytes(converter.convert())
+            return _multiply_in_int8(folder, graph, representative)
+    if mode == "dynamic":
+        return _narrow(graph, _store_int8, CHANNELS_VERSION)
+    return _narrow(graph, _store_float16, FLOAT16_VERSION) if mode == "float16" else graph
 
 
-def parity(float_parts: np.ndarray, quantised_parts: np.ndarray) -> float:
+def parity(float_parts: Floats, quantised_parts: Floats) -> float:
     """Measure what quantisation did to the recurrent correction: RMSE(quantised - float) / RMS(float).
 
     Both are taken over all samples, horizons and sensors at once, over one run in which each model carries its own
@@ -91,46 +101,135 @@ def parity(float_parts: np.ndarray, quantised_parts: np.ndarray) -> float:
     return miss / size if size > 0.0 else float("inf")
 
 
-def _module(network: Network, highway: Highway, residual_scale: np.ndarray, width_base: np.ndarray) -> tf.Module:
+def _module(network: Network, highway: Highway, residual_scale: Floats, width_base: Floats) -> tf.Module:
     """Make the module that is saved: its step, and the variables, which TensorFlow drops unless it finds them here."""
     module = tf.Module()
-    layers = (*network.recurrent, *network.head)
-    module.tracked = [variable.value for layer in layers for variable in layer.variables]
-    idle = max(1, sum(sum(sizes) for sizes in network.state_sizes))
+    cells = [_without_dropout(layer.cell) for layer in network.recurrent]
+    module.tracked = [variable.value for layer in (*cells, *network.head) for variable in layer.weights]
 
     def step(x: tf.Tensor, lags: tf.Tensor, state: tf.Tensor) -> dict[str, tf.Tensor]:
-        direct = _float_matmul(lags, highway.lags) + _float_matmul(x, highway.x) + highway.bias
-        raw, after = _advance(network, x, state)
+        with tf.name_scope(HIGHWAY):
+            direct = tf.matmul(lags, tf.constant(highway.lags, tf.float32))
+            direct += tf.matmul(x, tf.constant(highway.x, tf.float32)) + tf.constant(highway.bias, tf.float32)
+        raw, after = _advance(network, cells, x, state)
         size = network.horizons * network.sensors
         correction = raw[:, :size] * residual_scale.reshape(-1)
         widths = multiples(raw[:, size:]) * width_base.reshape(-1)
         return {"parts": tf.concat([direct, correction, widths], axis=1), "state": after}
 
-    shapes = {"x": network.inputs, "lags": len(highway.lags), "state": idle}
+    units = sum(map(sum, network.state_sizes))
+    shapes = {"x": network.inputs, "lags": len(highway.lags), "state": max(1, units)}
     module.step = tf.function(step, [tf.TensorSpec((None, size), tf.float32, name) for name, size in shapes.items()])
     return module
 
 
-def _advance(network: Network, x: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def _without_dropout(cell: keras.layers.Layer) -> keras.layers.Layer:
+    """Copy a cell; one with dropout draws a mask whenever it is called, and keeps it."""
+    copy = type(cell).from_config({**cell.get_config(), "dropout": 0.0, "recurrent_dropout": 0.0})
+    copy.build((None, cell.kernel.shape[0]))
+    copy.set_weights(cell.get_weights())
+    return copy
+
+
+def _advance(
+    network: Network, cells: list[keras.layers.Layer], x: tf.Tensor, state: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Advance one step: the raw outputs (streams, 3 × horizons × sensors), and the state after it."""
     sizes = [units for layer in network.state_sizes for units in layer]
-    states = iter(tf.split(state, sizes, axis=1)) if sizes else iter(())
+    before = iter(tf.split(state, sizes, axis=1) if sizes else ())
     after = []
-    for layer, units in zip(network.recurrent, network.state_sizes, strict=True):
-        x, layer_after = layer.cell(x, [next(states) for _ in units], training=False)
-        after += layer_after
+    for cell, units in zip(cells, network.state_sizes, strict=True):
+        x, states = cell(x, [next(before) for _ in units])
+        after += states
     for layer in network.head:
         x = layer(x)
     return x, tf.concat(after, axis=1) if after else tf.identity(state)
 
 
-def _float_matmul(values: tf.Tensor, kernel: np.ndarray) -> tf.Tensor:
-    """Multiply by a kernel that the quantiser does not take for a constant."""
-    one = tf.minimum(tf.shape(values)[0], 1)
-    return tf.matmul(values, tf.tile(tf.constant(kernel, tf.float32), tf.stack([one, 1])))
+def _narrow(graph: bytes, store: Callable[[Floats, schema.TensorT], bytes], version: int) -> bytes:
+    """Store the network's kernels in fewer bits, each behind a DEQUANTIZE.
+
+    Args:
+        graph: TFLite, float32.
+        store: returns a kernel's new bytes, and describes them in the tensor that will hold them.
+        version: of the DEQUANTIZE.
+    """
+    model = flatbuffer_utils.read_model_from_bytearray(bytearray(graph))
+    main = model.subgraphs[0]
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.DEQUANTIZE
+    code.version = version
+    widened = []
+    for product in _products(model):
+        wide = main.tensors[product.inputs[1]]
+        kernel = np.frombuffer(bytes(model.buffers[wide.buffer].data), np.float32).reshape(wide.shape)
+        stored = schema.TensorT()
+        stored.name, stored.shape, stored.buffer = wide.name + b"/stored", wide.shape, wide.buffer
+        model.buffers[wide.buffer].data = list(store(kernel, stored))
+        wide.buffer = 0  # the empty one: this tensor is computed now
+        widen = schema.OperatorT()
+        widen.opcodeIndex = len(model.operatorCodes)
+        widen.inputs, widen.outputs = [len(main.tensors)], [product.inputs[1]]
+        main.tensors.append(stored)
+        widened.append(widen)
+    model.operatorCodes.append(code)
+    main.operators = widened + main.operators
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
-def _samples(representative: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Iterator[tuple[str, object]]:
+def _products(model: schema.ModelT) -> list[schema.OperatorT]:
+    """Find the products with the network's kernels, the highway's left out."""
+    tensors = model.subgraphs[0].tensors
+    return [
+        operator
+        for operator in model.subgraphs[0].operators
+        if model.operatorCodes[operator.opcodeIndex].builtinCode == schema.BuiltinOperator.FULLY_CONNECTED
+        and not tensors[operator.outputs[0]].name.startswith(HIGHWAY.encode())
+    ]
+
+
+def _store_float16(kernel: Floats, stored: schema.TensorT) -> bytes:
+    """Round a kernel to float16."""
+    stored.type = schema.TensorType.FLOAT16
+    return kernel.astype(np.float16).tobytes()
+
+
+def _store_int8(kernel: Floats, stored: schema.TensorT) -> bytes:
+    """Round a kernel (outputs, inputs) to int8, with a scale for each output."""
+    scale = np.maximum(np.abs(kernel).max(axis=1), np.finfo(np.float32).tiny * 127) / 127
+    stored.type = schema.TensorType.INT8
+    stored.quantization = schema.QuantizationParametersT()
+    stored.quantization.quantizedDimension = 0
+    stored.quantization.scale = scale.tolist()
+    stored.quantization.zeroPoint = [0] * len(scale)
+    return np.round(kernel / scale[:, None]).astype(np.int8).tobytes()
+
+
+def _multiply_in_int8(folder: str, graph: bytes, representative: Iterable[Rows]) -> bytes:
+    """Take the network's products in int8, from input to output, and everything else in float32.
+
+    Gates, cell states and widths do not fit into 8 bits: with them in int8 the correction was wrong by 8–12 %.
+    """
+    converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE])
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: _named(representative)
+    converter._experimental_calibrate_only = True
+    model = flatbuffer_utils.read_model_from_bytearray(bytearray(graph))
+    names = {number: name for name, number in vars(schema.BuiltinOperator).items()}
+    operators = {names[code.builtinCode] for code in model.operatorCodes} - {"FULLY_CONNECTED"}
+    highway = [tensor.name.decode() for tensor in model.subgraphs[0].tensors if tensor.name.startswith(HIGHWAY.encode())]
+    return bytes(
+        mlir_quantize(
+            converter.convert(),
+            # A scale for each output makes it write FULLY_CONNECTED version 12, which tflite-runtime 2.14 refuses.
+            disable_per_channel_for_dense_layers=True,
+            denylisted_ops=sorted(operators),
+            denylisted_nodes=highway,
+        )
+    )
+
+
+def _named(representative: Iterable[Rows]) -> Iterator[tuple[str, dict[str, Floats]]]:
     """Name the inputs as the converter wants them."""
     for x, lags, state in representative:
         yield SIGNATURE, {"x": x, "lags": lags, "state": state}

@@ -1,0 +1,187 @@
+"""The command `tidegate`: everything that happens on the device."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import edge
+from edge.errors import OperatorError, RecordingError
+from edge.runtime import RuntimeMissingError
+
+DONE, FAILED, OPERATOR, INTERRUPTED = 0, 1, 2, 130
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit status: 0 done, 1 failed, 2 the user must change something."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    command: Command = options.command
+    return guarded(command, options)
+
+
+def guarded(command: Command, options: argparse.Namespace) -> int:
+    """Run a command; an operator's error is printed a line for each problem."""
+    try:
+        return command(options)
+    except OperatorError as wrong:
+        for problem in wrong.problems:
+            print(f"error: {problem}", file=sys.stderr)
+        return OPERATOR
+    except RuntimeMissingError as missing:
+        print(f"error: {missing}", file=sys.stderr)
+        return OPERATOR
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has gone; there is nobody to tell
+        return FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tidegate", description="Forecasts and anomaly flags for sensors on MQTT, on the device."
+    )
+    parser.add_argument("--version", action="version", version=f"tidegate {edge.__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_run(commands)
+    _add_check(commands)
+    _add_replay(commands)
+    _add_demo(commands)
+    _add_bundle(commands)
+    return parser
+
+
+Commands = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def add(commands: Commands, name: str, command: Command, text: str, example: str) -> argparse.ArgumentParser:
+    """Add a command with its help text and an example."""
+    parser = commands.add_parser(
+        name,
+        help=text,
+        description=f"{text[0].upper()}{text[1:]}.",
+        epilog=f"example:\n  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(command=command)
+    return parser
+
+
+def _add_run(commands: Commands) -> None:
+    parser = add(commands, "run", _run, "serve until told to stop", "tidegate run --config /etc/tidegate/tidegate.toml")
+    parser.add_argument("--config", type=Path, required=True, metavar="TOML", help="the configuration")
+
+
+def _add_check(commands: Commands) -> None:
+    text = "report every problem of a configuration and its bundles; connect to nothing"
+    parser = add(commands, "check", _check, text, "tidegate check --config /etc/tidegate/tidegate.toml")
+    parser.add_argument("--config", type=Path, required=True, metavar="TOML", help="the configuration")
+
+
+def _add_replay(commands: Commands) -> None:
+    text = "send a recording through the line and write what it says of every row"
+    example = "tidegate replay boiler.bundle january.csv.gz verdicts.csv --forecasts forecasts.csv"
+    parser = add(commands, "replay", _replay, text, example)
+    parser.add_argument("bundle", type=Path, help="the bundle")
+    parser.add_argument("input", type=Path, help="a recording: CSV or CSV.gz with a column `time`")
+    parser.add_argument("output", type=Path, help="CSV to write, one row for each input row")
+    parser.add_argument("--forecasts", type=Path, metavar="FILE", help="CSV to write every forecast to")
+    parser.add_argument(
+        "--inference",
+        choices=("stream", "window"),
+        default="stream",
+        help="carry the recurrent state (default), or run the whole window anew at every step",
+    )
+    parser.add_argument("--config", type=Path, metavar="TOML", help="alarm budgets as the daemon would have them")
+
+
+def _add_demo(commands: Commands) -> None:
+    text = "replay a recording as live MQTT messages and show what a subscriber sees"
+    example = "tidegate demo build/motes.bundle --data data/wsn --speed 400"
+    parser = add(commands, "demo", _demo, text, example)
+    parser.add_argument("bundle", type=Path, help="the bundle")
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of NAME.csv.gz, NAME.events.csv")
+    parser.add_argument("--broker", default="", metavar="HOST:PORT", help="a real broker (default: an embedded one)")
+    parser.add_argument("--speed", type=float, default=0.0, help="times faster than recorded (default: done in 60 s)")
+
+
+def _add_bundle(commands: Commands) -> None:
+    parser = commands.add_parser("bundle", help="inspect or verify a bundle", description="Inspect or verify a bundle.")
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    inspect = add(
+        actions, "inspect", _inspect, "print a bundle's card and manifest", "tidegate bundle inspect boiler.bundle --json"
+    )
+    inspect.add_argument("bundle", type=Path, help="the bundle")
+    inspect.add_argument("--json", action="store_true", help="print the manifest as JSON instead of the card")
+    verify = add(
+        actions, "verify", _verify, "prove that a bundle may serve on this machine", "tidegate bundle verify boiler.bundle"
+    )
+    verify.add_argument("bundle", type=Path, help="the bundle")
+
+
+def _run(options: argparse.Namespace) -> int:
+    from edge import config, daemon
+
+    daemon.run(config.load(options.config))
+    return DONE
+
+
+def _check(options: argparse.Namespace) -> int:
+    from edge import check
+
+    for line in check.check(options.config):
+        print(line)
+    return DONE
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from edge import replay_files
+
+    replay_files.replay(
+        options.bundle,
+        options.input,
+        options.output,
+        forecasts=options.forecasts,
+        inference=options.inference,
+        config=options.config,
+    )
+    return DONE
+
+
+def _demo(options: argparse.Namespace) -> int:
+    try:
+        from edge import demo
+    except ImportError as missing:
+        raise RecordingError(f"demo: needs {missing.name}: pip install 'tidegate[demo]'") from missing
+    return demo.run(options.bundle, options.data, broker=options.broker, speed=options.speed)
+
+
+def _inspect(options: argparse.Namespace) -> int:
+    import orjson
+
+    from edge import bundle
+
+    loaded = bundle.load(options.bundle)
+    if options.json:
+        print(orjson.dumps(loaded.manifest, option=orjson.OPT_INDENT_2).decode())
+    else:
+        print(loaded.card.rstrip())
+        print(f"\nsha256 {loaded.sha256}, {loaded.size} bytes, verified on {loaded.model.runtime}")
+    return DONE
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from edge import bundle
+
+    loaded = bundle.load(options.bundle)
+    print(f"{options.bundle}: {loaded.manifest.name} version {loaded.manifest.version}, serves on {loaded.model.runtime}")
+    return DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,267 @@
+"""The configuration: one frozen dataclass for each table of `tidegate.toml`, where every default lives.
+
+`deploy/tidegate.toml` says the same to the operator, and a test holds the two together. Loading reads the file and
+the first line of the password file; it connects to nothing and opens no bundle.
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import Literal, Self
+
+from edge import payloads, topics
+from edge.errors import ConfigError, quote
+from edge.tables import join_path, require, structure
+from edge.topics import SENSOR, TopicTemplate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeConfig:
+    """Who this device is: the table [node]."""
+
+    name: str = "edge1"  # the level after the prefix in every topic that is published
+    prefix: str = "tidegate"
+    health_every: float = 30.0  # seconds between health messages
+
+    def __post_init__(self) -> None:
+        """Hold the rules."""
+        is_prefix = re.fullmatch(r"(?!\$)[^/+#\0]+(/[^/+#\0]+)*", self.prefix) is not None
+        require(
+            self,
+            name=(re.fullmatch(r"[A-Za-z0-9_-]{1,64}", self.name) is not None, "must be 1 to 64 of A-Z a-z 0-9 _ -"),
+            prefix=(is_prefix, "must be levels of a topic, as in site/tidegate, without + # NUL and $ in front"),
+            health_every=(self.health_every > 0.0, "must be > 0"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerConfig:
+    """Where the sensors are heard: the table [broker]."""
+
+    host: str = "localhost"
+    port: int = 1883
+    client_id: str = ""  # empty: "tidegate-" and the node's name, so that the broker knows the session after a restart
+    username: str = ""  # empty: anonymous
+    password_file: str = ""  # the password is its first line, so that this file can be shown to anybody
+    protocol: Literal["auto", "5", "3.1.1"] = "auto"  # auto: MQTT 5, and 3.1.1 with a broker that refuses it
+    keepalive: int = 60  # seconds of silence after which client and broker look for each other
+    connect_timeout: float = 10.0  # seconds; a broker on the same network answers within one
+    reconnect_min: float = 1.0  # seconds before the second attempt; doubled after each that fails
+    reconnect_max: float = 60.0  # seconds between attempts at most: a broker that is back is found within a minute
+    session_expiry: int = 86400  # seconds, a day, that the broker keeps what it could not deliver to us
+    inbox: int = 10_000  # messages that wait before the oldest is dropped: a minute of 160 a second, a few megabytes
+    payload_limit: int = 65_536  # bytes; sensors send some hundred
+
+    def __post_init__(self) -> None:
+        """Hold the rules."""
+        require(
+            self,
+            host=(self.host.strip() != "", "must be a host's name or address"),
+            port=(1 <= self.port <= 65535, "must be between 1 and 65535"),
+            client_id=("\0" not in self.client_id, "must not hold a NUL"),
+            username=(self.username != "" or self.password_file == "", "must be set where password_file is"),
+            keepalive=(1 <= self.keepalive <= 65535, "must be between 1 and 65535"),
+            connect_timeout=(self.connect_timeout > 0.0, "must be > 0"),
+            reconnect_min=(self.reconnect_min > 0.0, "must be > 0"),
+            reconnect_max=(self.reconnect_max >= self.reconnect_min, f"must be >= reconnect_min, {self.reconnect_min}"),
+            session_expiry=(0 <= self.session_expiry < 2**32, "must be between 0 and 4294967295"),
+            inbox=(self.inbox >= 1, "must be at least 1"),
+            payload_limit=(1 <= self.payload_limit < 2**28, "must be between 1 and 268435455"),
+        )
+
+    def read_password(self) -> str | None:
+        """Read the password, None if there is none; it is kept nowhere, and so in no log and no traceback.
+
+        Raises:
+            ConfigError: the file cannot be read, or its first line is empty.
+        """
+        if self.password_file == "":
+            return None
+        rule = "broker.password_file: must be a text file with the password in its first line"
+        try:
+            with open(self.password_file, encoding="utf-8") as lines:
+                password = lines.readline().rstrip("\r\n")
+        except OSError as error:
+            raise ConfigError(f"{rule}, got {self.password_file}: {error.strerror}") from None
+        except ValueError:  # its text would show a piece of the password
+            raise ConfigError(f"{rule}, got bytes that are not UTF-8 in {self.password_file}") from None
+        if password == "":
+            raise ConfigError(f"{rule}, got an empty one in {self.password_file}")
+        return password
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GridConfig:
+    """What the bundle leaves open about time: the table [streams.NAME.grid]."""
+
+    future: float = 60.0  # seconds a reading may be ahead of its arrival: clocks differ, but hardly by more
+
+    def __post_init__(self) -> None:
+        """Hold the rules."""
+        require(self, future=(self.future >= 0.0, "must be >= 0"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectionConfig:
+    """When a stream is flagged: the table [streams.NAME.detection]; None leaves it to the bundle."""
+
+    false_alarms_per_week: float | None = None  # the alarm budget
+    close_after: int | None = None  # calm samples that end an event
+
+    def __post_init__(self) -> None:
+        """Hold the rules."""
+        budget, calm = self.false_alarms_per_week, self.close_after
+        require(
+            self,
+            false_alarms_per_week=(budget is None or budget > 0.0, "must be > 0"),
+            close_after=(calm is None or calm >= 1, "must be at least 1"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamConfig:
+    """Which topics feed which bundle: the table [streams.NAME]."""
+
+    bundle: Path
+    topic: str  # a template, see `edge.topics`
+    dialect: str = "json"  # see `edge.payloads`
+    stream: str = ""  # name pattern; empty: the placeholders joined by -, NAME if there are none
+    qos: Literal[0, 1, 2] = 0  # a lost reading is soon followed by the next
+    time: str = "time"  # path of the event time; empty, or not in the payload: the time of arrival
+    value: str = "value"  # path of the value where the topic says which {sensor} speaks
+    max_streams: int = 1000  # streams that topics may bring to life: a bound to memory that others would fill
+    publish: tuple[Literal["state", "forecast", "event", "anomaly"], ...] = ("state", "forecast", "event", "anomaly")
+    sensors: Mapping[str, str] = field(default_factory=dict)  # by sensor: its path, or the word for it in the topic
+    grid: GridConfig = field(default_factory=GridConfig)
+    detection: DetectionConfig = field(default_factory=DetectionConfig)
+
+    def __post_init__(self) -> None:
+        """Hold the rules."""
+        topic_rule = topics.broken_topic_rule(self.topic)
+        pattern_rule = None if topic_rule else topics.broken_pattern_rule(self.stream, self.template)
+        can_speak = self.dialect in payloads.NAMES and not (self._is_one_value and len(self.sensors) > 1)
+        dialects = " or ".join(payloads.NAMES)
+        require(
+            self,
+            bundle=(self.bundle != Path(), "must name a file"),
+            topic=(topic_rule is None, f"{topic_rule}"),
+            dialect=(can_speak, f"must be {dialects}, and plain only if a message speaks for one sensor"),
+            stream=(pattern_rule is None, f"{pattern_rule}"),
+            value=(self.value != "", "must not be empty"),
+            max_streams=(self.max_streams >= 1, "must be at least 1"),
+            publish=(len(set(self.publish)) == len(self.publish), "must not say the same twice"),
+            sensors=(all(self.sensors.values()), "must have a path or a word for each"),
+        )
+
+    @property
+    def template(self) -> TopicTemplate:
+        """The topics of these streams."""
+        return _template(self.topic)
+
+    @property
+    def has_sensor_in_topic(self) -> bool:
+        """Whether a message speaks for one sensor, which its topic names."""
+        return f"{{{SENSOR}}}" in self.topic
+
+    @property
+    def _is_one_value(self) -> bool:
+        return self.dialect == "plain" and not self.has_sensor_in_topic
+
+    def pattern(self, table: str) -> str:
+        """Give the name pattern for `edge.topics.stream_name`; `table` is the NAME of this table."""
+        return self.stream if self.stream != "" else topics.default_pattern(self.template) or table
+
+    def decoder(self, sensors: Sequence[str]) -> payloads.Dialect:
+        """Make the decoder: of all the bundle's sensors in their order, or of one value if the topic says whose."""
+        paths = [self.value] if self.has_sensor_in_topic else [self._word(sensor) for sensor in sensors]
+        return payloads.dialect(self.dialect, paths, None if self.time == "" else self.time)
+
+    def sensor_of(self, word: str, sensors: Sequence[str]) -> int | None:
+        """Find which of the bundle's sensors a topic means by the word at {sensor}; None if it means none."""
+        return next((place for place, sensor in enumerate(sensors) if self._word(sensor) == word), None)
+
+    def check_sensors(self, bundle_sensors: Sequence[str]) -> list[str]:
+        """List what in this table does not fit the bundle's sensors, relative to the table."""
+        known = ", ".join(bundle_sensors)
+        unknown = [name for name in self.sensors if name not in bundle_sensors]
+        problems = [f"{join_path('sensors', name)}: must be one of {known}, got an unknown sensor" for name in unknown]
+        words = [self._word(sensor) for sensor in bundle_sensors]
+        twins = [(sensor, word) for sensor, word in zip(bundle_sensors, words, strict=True) if words.count(word) > 1]
+        problems += [f"{join_path('sensors', name)}: must be its own, got {quote(word)} twice" for name, word in twins]
+        if self._is_one_value and len(bundle_sensors) != 1:
+            problems.append(f"dialect: must be json, or {{sensor}} be in the topic, to tell {known} apart, got 'plain'")
+        return problems
+
+    def _word(self, sensor: str) -> str:
+        return self.sensors.get(sensor, sensor)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The whole file."""
+
+    node: NodeConfig = field(default_factory=NodeConfig)
+    broker: BrokerConfig = field(default_factory=BrokerConfig)
+    streams: Mapping[str, StreamConfig]
+
+    def __post_init__(self) -> None:
+        """Hold the rules that no table can hold alone."""
+        problems = [] if self.streams else ["streams: must have at least one table [streams.NAME], got none"]
+        first: dict[tuple[str, str], str] = {}
+        for table, stream in self.streams.items():
+            where = join_path("streams", table)
+            if not topics.is_stream_name(table):
+                problems.append(f"{where}: {topics.NAME_RULE}, got {quote(table)}")
+            shape = topics.pattern_shape(stream.pattern(table))
+            for key, value in (("topic", stream.template.filter), ("stream", shape)):
+                other = first.setdefault((key, value), where)
+                if other != where:
+                    problems.append(f"{where}.{key}: must differ from {other}.{key}, got {quote(value)} for both")
+        if problems:
+            raise ConfigError(problems)
+
+    @property
+    def client_id(self) -> str:
+        """By what name the broker knows this device."""
+        return self.broker.client_id if self.broker.client_id != "" else f"tidegate-{self.node.name}"
+
+    @classmethod
+    def from_table(cls, table: Mapping[str, object], folder: Path = Path()) -> Self:
+        """Build the configuration from a TOML table; relative paths in it start at `folder`.
+
+        Raises:
+            ConfigError: with every problem.
+        """
+        config = structure(table, cls)
+        password_file = config.broker.password_file
+        streams = {name: replace(stream, bundle=folder / stream.bundle) for name, stream in config.streams.items()}
+        broker = replace(config.broker, password_file=str(folder / password_file) if password_file != "" else "")
+        return replace(config, broker=broker, streams=streams)
+
+
+def load(path: Path) -> Config:
+    """Read the configuration.
+
+    Raises:
+        ConfigError: with every problem, each as `file: path: rule, got value`.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: must be a readable file, got {error.strerror}") from error
+    except ValueError as error:  # not TOML, with its line and column, or not UTF-8
+        raise ConfigError(f"{path}: must be TOML, got {error}") from error
+    try:
+        config = Config.from_table(table, path.parent)
+        config.broker.read_password()
+    except ConfigError as refused:
+        raise ConfigError([f"{path}: {problem}" for problem in refused.problems]) from None
+    return config
+
+
+@cache
+def _template(topic: str) -> TopicTemplate:
+    return TopicTemplate(topic)

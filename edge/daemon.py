@@ -1,0 +1,136 @@
+"""Run the line against a broker until told to stop."""
+
+import gc
+import logging
+import os
+import signal
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import FrameType
+
+from edge import bundle, health, message
+from edge.cohort import Learned
+from edge.config import Config
+from edge.errors import BundleError, ConfigError
+from edge.line import Line
+from edge.mqtt import Connection
+from edge.notify import Notifier
+from edge.runtime import Model
+
+TICK = 1.0  # seconds between two looks at the clock while nothing arrives
+
+log = logging.getLogger(__name__)
+
+
+def open_bundles(config: Config) -> dict[Path, bundle.Bundle]:
+    """Load and prove every bundle that a stream names, each once.
+
+    Raises:
+        ConfigError: with every problem: bundles that must not serve, and sensors that do not fit them.
+    """
+    bundles: dict[Path, bundle.Bundle] = {}
+    problems: list[str] = []
+    for path in dict.fromkeys(table.bundle for table in config.streams.values()):
+        try:
+            bundles[path] = bundle.load(path)
+        except BundleError as refused:
+            problems += refused.problems
+    for name, table in config.streams.items():
+        if table.bundle in bundles:
+            sensors = [sensor.name for sensor in bundles[table.bundle].manifest.sensors]
+            problems += [f"streams.{name}.{problem}" for problem in table.check_sensors(sensors)]
+    if problems:
+        raise ConfigError(problems)
+    return bundles
+
+
+class Daemon:
+    """Carry messages between the connection and the line.
+
+    State kept: whether it was told to stop, and when it last told its health.
+    """
+
+    def __init__(self, config: Config, bundles: Mapping[Path, tuple[Learned, Model]], notifier: Notifier) -> None:
+        """Prepare; nothing is sent before `run`."""
+        self.line = Line(config, bundles)
+        self._base = message.root(config.node.prefix, config.node.name)
+        self.connection = Connection(
+            config.broker,
+            node=config.node.name,
+            status_topic=f"{self._base}status",
+            subscriptions=[(table.template.filter, table.qos) for table in config.streams.values()],
+        )
+        self._notifier = notifier
+        self._health_every = config.node.health_every
+        self._latencies = health.Latencies()
+        self._stopping = False
+        self._ready = False
+
+    def stop(self) -> None:
+        """End the run soon; safe in a signal handler."""
+        self._stopping = True
+        self.connection.wake()
+
+    def run(self) -> None:
+        """Serve until told to stop.
+
+        Raises:
+            OperatorError: the broker refuses us, and only the user can change that.
+        """
+        started_at = time.time()
+        told_at = time.monotonic()
+        self.connection.start()
+        gc.freeze()  # what was loaded lives as long as we do: it need not be searched for garbage
+        try:
+            while not self._stopping:
+                self._turn()
+                if time.monotonic() - told_at >= self._health_every:
+                    told_at = time.monotonic()
+                    self._tell_health(started_at)
+        finally:
+            self._notifier.stopping()
+            if self.connection.failure is None:
+                self._tell_health(started_at)
+            self.connection.stop()
+
+    def _turn(self) -> None:
+        """Take what waits, judge it, publish what there is to say."""
+        interval = self._notifier.watchdog_interval
+        waiting = self.connection.take(TICK if interval is None else min(TICK, interval / 3))
+        for one in waiting:
+            self.line.receive(one.topic, one.payload, retained=one.retained, received_at=one.received_at)
+        for news in self.line.advance():
+            self.connection.publish(*news)
+        if waiting:
+            self._latencies.add(max(0.0, time.time() - waiting[0].received_at))
+        self._notifier.watchdog()
+        if self.connection.ready and not self._ready:
+            self._ready = True
+            log.info("ready: subscribed, bundles serve")
+            self._notifier.ready(health.status(self.line, ready=True))
+
+    def _tell_health(self, started_at: float) -> None:
+        table = health.table(self.line, self.connection, self._latencies, started_at=started_at, now=time.time())
+        self.connection.publish(*message.health(self._base, table))
+        self._notifier.status(health.status(self.line, ready=self.connection.ready))
+
+
+def run(config: Config) -> None:
+    """Load the bundles and serve until SIGTERM or SIGINT.
+
+    Raises:
+        OperatorError: configuration, bundles or broker need the user.
+    """
+    bundles = open_bundles(config)
+    for path, loaded in bundles.items():
+        log.info("bundle %s: %s version %d, %s", path, loaded.manifest.name, loaded.manifest.version, loaded.model.runtime)
+    serving = {path: (loaded.manifest.learned(), loaded.model) for path, loaded in bundles.items()}
+    daemon = Daemon(config, serving, Notifier(os.environ, os.getpid()))
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        daemon.stop()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    daemon.run()

@@ -1,0 +1,227 @@
+"""Put the stations together: payload, readings, grid, cohort, events, messages.
+
+This is the whole line without a broker and without a clock: `receive` takes what arrived, `advance` says what is to
+be published. The daemon and the tests drive the same object.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import nan
+from pathlib import Path
+
+import numpy as np
+
+from edge import message
+from edge.cohort import Cohort, Learned, Verdicts, waves
+from edge.config import Config, StreamConfig
+from edge.errors import ReadingError
+from edge.event import Event, Events
+from edge.grid import Grid, GridCounts, Readings, Sample
+from edge.message import Outgoing
+from edge.payloads import Dialect
+from edge.runtime import Model
+from edge.topics import SENSOR, TopicTemplate, stream_name
+
+MOST_TOPICS = 100_000  # topics remembered; a stranger's million topics must not fill the memory
+NAMED = 80  # characters kept of a refused payload
+
+
+@dataclass(slots=True)
+class ReadingCounts:
+    """Count what became of the payloads that arrived.
+
+    Attributes:
+        received: payloads that reached the line.
+        retained: old values that the broker kept; never taken as new measurements.
+        unrouted: payloads whose topic belongs to no stream.
+        refused: payloads, or values in them, that are no readings, by reason.
+        streams_refused: payloads of streams beyond `max_streams`.
+        last_refused: topic and reason of the newest refusal.
+    """
+
+    received: int = 0
+    retained: int = 0
+    unrouted: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    streams_refused: int = 0
+    last_refused: str = ""
+
+
+class Service:
+    """Hold one bundle in service: its cohort, its events, the grid of each stream, and the samples that wait."""
+
+    def __init__(self, learned: Learned, model: Model) -> None:
+        """Start with no stream."""
+        self.cohort = Cohort(learned, model, model.units)
+        self.events = Events(self.cohort.streams, learned.sensors, learned.close_after)
+        self.counts = GridCounts()
+        self.rows: dict[str, int] = {}
+        self.grids: list[Grid] = []
+        self.publish: list[tuple[str, ...]] = []
+        self.waiting: list[tuple[int, Sample]] = []
+
+    def admit(self, stream: str, table: StreamConfig) -> int:
+        """Add a stream and return its row."""
+        learned = self.cohort.learned
+        row = self.rows[stream] = self.cohort.admit(stream, table.detection.false_alarms_per_week)
+        if table.detection.close_after is not None:
+            self.events.set_close_after(row, table.detection.close_after)
+        self.grids.append(
+            Grid(
+                len(learned.sensors),
+                learned.period,
+                max_gap=learned.max_gap,
+                future=table.grid.future,
+                counts=self.counts,
+            )
+        )
+        self.publish.append(table.publish)
+        return row
+
+
+class Route:
+    """Bind a table [streams.NAME] to the bundle that serves it."""
+
+    def __init__(self, name: str, table: StreamConfig, service: Service) -> None:
+        """Prepare template and decoder."""
+        self.table = table
+        self.service = service
+        self.template: TopicTemplate = table.template
+        self.pattern = table.pattern(name)
+        self.sensors = service.cohort.learned.sensors
+        self.decoder: Dialect = table.decoder(self.sensors)
+        self.streams = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Say where the payloads of one topic go: a row, and which sensor speaks; None where a payload speaks for all."""
+
+    route: Route
+    row: int
+    sensor: int | None
+
+
+class Line:
+    """Turn payloads into messages.
+
+    State kept: the services, which topic belongs to which stream, and which topics a stream's name stands for.
+    """
+
+    def __init__(self, config: Config, bundles: Mapping[Path, tuple[Learned, Model]]) -> None:
+        """Prepare every stream of the configuration.
+
+        Args:
+            config: loaded and checked.
+            bundles: for each bundle's path what it learned, and its graph.
+        """
+        self.counts = ReadingCounts()
+        self.services = [Service(learned, model) for learned, model in bundles.values()]
+        by_path = dict(zip(bundles, self.services, strict=True))
+        self._routes = [Route(name, table, by_path[table.bundle]) for name, table in config.streams.items()]
+        self._base = message.root(config.node.prefix, config.node.name)
+        self._targets: dict[str, Target | None] = {}
+        self._owners: dict[str, tuple[int | str, ...]] = {}
+
+    def receive(self, topic: str, payload: bytes, *, retained: bool, received_at: float) -> None:
+        """Take one payload; the samples it completes wait for `advance`.
+
+        Args:
+            topic: where it was published.
+            payload: as it arrived.
+            retained: whether the broker had kept it.
+            received_at: Unix seconds UTC.
+        """
+        self.counts.received += 1
+        if retained:
+            self.counts.retained += 1
+            return
+        try:
+            target = self._targets[topic] if topic in self._targets else self._find(topic)
+            if target is not None:
+                self._decode(target, topic, payload, received_at)
+        except ReadingError as refused:
+            self._refuse(topic, refused)
+
+    def advance(self) -> list[Outgoing]:
+        """Judge all samples that wait and return what is to be published, in order."""
+        news: list[Outgoing] = []
+        for service in self.services:
+            waiting, service.waiting = service.waiting, []
+            for wave in waves(waiting):
+                verdicts = service.cohort.advance(wave)
+                for event in service.events.advance(verdicts):
+                    news += self._tell_event(service, event)
+                news += self._tell_states(service, verdicts)
+        return news
+
+    def _decode(self, target: Target, topic: str, payload: bytes, received_at: float) -> None:
+        route = target.route
+        decoded = route.decoder.decode(payload)
+        for refused in decoded.refused:
+            self._refuse(topic, refused)
+        values = decoded.values
+        if target.sensor is not None:
+            heard = [nan] * len(route.sensors)
+            heard[target.sensor] = values[0]
+            values = tuple(heard)
+        time = received_at if decoded.time is None else decoded.time
+        readings = Readings(time, values, received_at, whole=target.sensor is None)
+        service = route.service
+        for sample in service.grids[target.row].push(readings):
+            service.waiting.append((target.row, sample))
+
+    def _refuse(self, topic: str, refused: ReadingError) -> None:
+        self.counts.refused[refused.reason] += 1
+        self.counts.last_refused = f"{topic}: {refused}"[: 4 * NAMED]
+
+    def _find(self, topic: str) -> Target | None:
+        """Find the stream of a topic that was not heard before; a new one becomes a stream of its cohort."""
+        if len(self._targets) >= MOST_TOPICS:
+            self._targets.clear()
+        for route in self._routes:
+            words = route.template.match(topic)
+            if words is not None:
+                self._targets[topic] = target = self._target(route, words)
+                return target
+        self.counts.unrouted += 1
+        return None
+
+    def _target(self, route: Route, words: dict[str, str]) -> Target | None:
+        sensor = route.table.sensor_of(words[SENSOR], route.sensors) if SENSOR in words else None
+        if SENSOR in words and sensor is None:
+            self.counts.unrouted += 1
+            return None
+        name = stream_name(route.pattern, words)
+        owner = (self._routes.index(route), *(word for place, word in words.items() if place != SENSOR))
+        if self._owners.setdefault(name, owner) != owner:
+            raise ReadingError("stream_name", f"{name} is the name of another topic's stream")
+        row = route.service.rows.get(name)
+        if row is None:
+            if route.streams >= route.table.max_streams:
+                self.counts.streams_refused += 1
+                return None
+            row = route.service.admit(name, route.table)
+            route.streams += 1
+        return Target(route, row, sensor)
+
+    def _tell_event(self, service: Service, event: Event) -> list[Outgoing]:
+        wanted = service.publish[service.rows[event.stream]]
+        news = [message.event(self._base, event)] if "event" in wanted else []
+        if "anomaly" in wanted and event.phase != "update":
+            news.append(message.anomaly(self._base, event))
+        return news
+
+    def _tell_states(self, service: Service, verdicts: Verdicts) -> list[Outgoing]:
+        learned, streams = service.cohort.learned, service.cohort.streams
+        news = []
+        heard = verdicts.measured.any(axis=1).tolist()
+        primed = (~np.isnan(verdicts.forecast[:, 0, 0])).tolist()
+        for place, row in enumerate(verdicts.rows.tolist()):
+            wanted = service.publish[row]
+            if heard[place] and "state" in wanted:
+                news.append(message.state(self._base, streams[row], learned.sensors, verdicts, place))
+            if heard[place] and primed[place] and "forecast" in wanted:
+                news.append(message.forecast(self._base, streams[row], learned, verdicts, place))
+        return news

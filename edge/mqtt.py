@@ -1,0 +1,473 @@
+"""Carry payloads between an MQTT broker and the daemon: the only importer of paho.
+
+Theory of operation. One thread dials, listens and dials again; it alone reads and writes the socket. The daemon's
+thread meets it at two queues: the inbox, where the oldest message makes room, and the outbox of QoS 1, which lets no
+more messages go unacknowledged than the server's Receive Maximum allows. paho's own thread is not used: it has no
+deadline for a CONNACK (some servers never answer an MQTT 5 CONNECT), cannot be joined with a timeout, resends its
+whole queue at once after a reconnect, and nobody hears when it dies.
+
+`retained` means: an old message, sent because we subscribed. Retain As Published stays off for that reason: with it, a
+live reading that its sender asks the broker to keep (ESPHome does) could not be told from a stale one.
+
+Disliked: a publish that an ACL denies is lost in silence (to report it, paho builds 27 us of properties for every
+message of QoS 0 as well); a server that knows MQTT 5 but hangs up on our first CONNECT hears 3.1.1 until we restart.
+"""
+
+import enum
+import functools
+import logging
+import math
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTMessageInfo
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from edge.config import BrokerConfig
+from edge.errors import OperatorError
+
+ONLINE, STOPPED, OFFLINE = b"online", b"stopped", b"offline"
+OUTBOX = 20_000  # messages of each QoS that may wait to be sent: an event in each of 10,000 streams; some 10 MB
+INFLIGHT = 20  # unacknowledged messages; mosquitto's own Receive Maximum
+TICK = 0.25  # seconds between two looks at the deadlines while nothing arrives
+MQTT_5, MQTT_3 = MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311
+PROTOCOLS = {"auto": (MQTT_5, MQTT_3), "5": (MQTT_5,), "3.1.1": (MQTT_3,)}
+# Source: MQTT 5.0, section 3.2.2.2; paho translates the codes of 3.1.1 into these.
+UNKNOWN_PROTOCOL = {0x81, 0x82, 0x84}  # malformed packet, protocol error, unsupported version
+OPERATORS_FAULT = {*UNKNOWN_PROTOCOL, 0x85, 0x86, 0x87, 0x8A, 0x8C}  # client id, password, authorisation, ban, method
+
+log = logging.getLogger(__name__)
+
+
+class Message(NamedTuple):
+    """One payload as it arrived; `received_at` is in Unix seconds, by our clock."""
+
+    topic: str
+    payload: bytes
+    retained: bool
+    received_at: float
+
+
+class Letter(NamedTuple):
+    """One payload on its way out; `expiry` in seconds is heeded by MQTT 5 only."""
+
+    topic: str
+    payload: bytes
+    qos: int
+    retain: bool
+    expiry: float | None
+
+
+@dataclass(slots=True)
+class Counters:
+    """What happened since the start; each count is written by one thread, or under the lock."""
+
+    received: int = 0
+    dropped_inbox: int = 0  # the oldest waiting messages, when the inbox was full
+    too_large: int = 0
+    bad_topic: int = 0  # not UTF-8
+    published: int = 0  # handed to the network, birth and goodbye among them
+    publish_dropped: int = 0
+    connects: int = 0
+    disconnects: int = 0
+
+
+class Ending(enum.Enum):
+    """How an attempt to be served ended."""
+
+    SERVED = enum.auto()  # there was a connection, and it ended
+    MISUNDERSTOOD = enum.auto()  # perhaps the server speaks another version of MQTT
+    FAILED = enum.auto()
+
+
+class Inbox:
+    """Hold what has arrived until somebody takes it; when it is full, the oldest makes room."""
+
+    def __init__(self, limit: int) -> None:
+        """Start empty."""
+        self._limit = limit
+        # A signal handler may put to a SimpleQueue while the very thread it interrupted waits in get.
+        self._queue: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
+
+    def put(self, message: Message) -> int:
+        """Add a message; return how many were dropped for it."""
+        dropped = None
+        if self._queue.qsize() >= self._limit:
+            with suppress(queue.Empty):  # the other thread has just taken it
+                dropped = self._queue.get_nowait()
+        self._queue.put(message)
+        return int(dropped is not None)
+
+    def take(self, timeout: float) -> list[Message]:
+        """Return all messages, oldest first; wait up to `timeout` seconds for one, or for `wake`."""
+        waiting: list[Message | None] = []
+        with suppress(queue.Empty):  # waited in vain, or the other thread has just dropped the oldest
+            waiting.append(self._queue.get(timeout=max(0.0, timeout)))
+            for _ in range(self._queue.qsize()):
+                waiting.append(self._queue.get_nowait())
+        return [message for message in waiting if message is not None]
+
+    def wake(self) -> None:
+        """End the present `take`, or the next one; safe in a signal handler."""
+        self._queue.put(None)
+
+
+class Outbox:
+    """Pass letters to paho, and hold those of QoS 1 back that the server has no room for yet."""
+
+    def __init__(self, counters: Counters) -> None:
+        """Start closed: there is no connection."""
+        self._counters = counters
+        self._lock = threading.Lock()  # guards everything below; no lock of paho's is held where it is taken
+        self._client: Client | None = None
+        self._window = INFLIGHT
+        self._waiting: deque[Letter] = deque()  # QoS 1
+        self._unwritten: deque[MQTTMessageInfo] = deque()  # QoS 0
+        self._unacknowledged: deque[MQTTMessageInfo] = deque()  # QoS 1
+
+    def open(self, client: Client, window: int, birth: Letter) -> None:
+        """Begin to send: the birth first, then what waits, up to `window` unacknowledged at a time."""
+        with self._lock:
+            self._client, self._window = client, window
+            self._waiting.appendleft(birth)
+            self._pump(client)
+
+    def close(self) -> None:
+        """Stop sending, for there is no connection; paho itself repeats what was not acknowledged."""
+        with self._lock:
+            self._client = None
+
+    def put(self, letter: Letter) -> None:
+        """Send a letter, or let it wait, or drop and count one."""
+        with self._lock:
+            if letter.qos == 0:
+                self._send_or_drop(letter)
+            else:
+                self._enqueue(letter)
+
+    def pump(self) -> None:
+        """Send what the server has made room for; to be called after every packet that came."""
+        if self._waiting:
+            with self._lock:
+                if self._client is not None:
+                    self._pump(self._client)
+
+    def is_delivered(self) -> bool:
+        """Return whether everything of QoS 1 is acknowledged."""
+        with self._lock:
+            return not self._waiting and _count_pending(self._unacknowledged) == 0
+
+    def _send_or_drop(self, letter: Letter) -> None:
+        """Send a letter of QoS 0, unless it would have to wait long."""
+        if self._client is not None and _count_pending(self._unwritten) < OUTBOX:
+            self._unwritten.append(self._send(self._client, letter))
+        else:
+            self._counters.publish_dropped += 1
+
+    def _enqueue(self, letter: Letter) -> None:
+        """Add a letter of QoS 1; the oldest makes room."""
+        if len(self._waiting) >= OUTBOX:
+            self._waiting.popleft()
+            self._counters.publish_dropped += 1
+        self._waiting.append(letter)
+        if self._client is not None:
+            self._pump(self._client)
+
+    def _pump(self, client: Client) -> None:
+        """Keep the server's window full."""
+        while self._waiting and _count_pending(self._unacknowledged) < self._window:
+            self._unacknowledged.append(self._send(client, self._waiting.popleft()))
+
+    def _send(self, client: Client, letter: Letter) -> MQTTMessageInfo:
+        """Hand a letter to paho, which takes it without waiting."""
+        self._counters.published += 1
+        expires = letter.expiry is not None and client.protocol == MQTT_5
+        properties = _expiring(math.ceil(letter.expiry or 0.0)) if expires else None
+        return client.publish(letter.topic, letter.payload, letter.qos, letter.retain, properties)
+
+
+class Connection:
+    """Keep one session with a broker, through every loss of the network, until it is stopped.
+
+    Attributes:
+        counters: what happened since the start.
+        ready: connected, and every subscription granted.
+        failure: why the operator must step in; `take` raises it.
+    """
+
+    def __init__(
+        self, broker: BrokerConfig, *, node: str, status_topic: str, subscriptions: Sequence[tuple[str, int]]
+    ) -> None:
+        """Prepare a connection; nothing is sent before `start`.
+
+        Args:
+            broker: where to, and how.
+            node: the node's name; the session's, too, unless the broker's table names one.
+            status_topic: where `online`, `stopped` and, as last will, `offline` are kept.
+            subscriptions: pairs of topic filter and QoS.
+
+        Raises:
+            ConfigError: the password file cannot be read.
+        """
+        self.counters = Counters()
+        self.ready = False
+        self.failure: OperatorError | None = None
+        self._broker = broker
+        self._where = f"broker {broker.host}:{broker.port}"
+        self._client_id = broker.client_id or f"tidegate-{node}"
+        self._status_topic = status_topic
+        self._subscriptions = list(subscriptions)
+        self._clients = [self._build(protocol) for protocol in PROTOCOLS[broker.protocol]]  # that may be understood
+        self._answer: ReasonCode | None = None  # the CONNACK of this attempt
+        self._parting = ""  # why this connection ended
+        self._told = ""  # the last trouble that was logged
+        self._inbox = Inbox(broker.inbox)
+        self._outbox = Outbox(self.counters)
+        self._stopping = threading.Event()  # end when everything is delivered
+        self._abandoned = threading.Event()  # end now
+        self._thread = threading.Thread(target=self._serve, name="mqtt", daemon=True)
+
+    def start(self) -> None:
+        """Begin to connect; the broker need not be there yet."""
+        self._thread.start()
+
+    def take(self, timeout: float) -> list[Message]:
+        """Return all that waits, oldest first; wait up to `timeout` seconds when nothing does.
+
+        Also returns, perhaps with nothing, after `wake` and when the connection becomes ready or fails.
+
+        Raises:
+            OperatorError: the broker refuses us, and only the user can change that.
+        """
+        if self.failure is not None:
+            raise self.failure
+        if not self._thread.is_alive() and not self._stopping.is_set():
+            raise RuntimeError("the MQTT thread is not running; if it died, its traceback stands above")
+        return self._inbox.take(timeout)
+
+    def wake(self) -> None:
+        """End the present `take`, or the next one; safe in a signal handler."""
+        self._inbox.wake()
+
+    def publish(
+        self, topic: str, payload: bytes, qos: int = 0, retain: bool = False, expiry: float | None = None
+    ) -> None:
+        """Send a message without waiting; not for signal handlers.
+
+        Without a connection QoS 0 is dropped and counted; QoS 1 waits for the next one. Where too much waits, QoS 0
+        drops the new message and QoS 1 the oldest: of what is retained, the newest matters.
+        """
+        self._outbox.put(Letter(topic, payload, qos, retain, expiry))
+
+    def stop(self, timeout: float = 2.0) -> None:
+        """Deliver what waits and `stopped`, and disconnect; give up after `timeout` seconds."""
+        if self._stopping.is_set() or not self._thread.is_alive():
+            return
+        deadline = time.monotonic() + timeout
+        self.publish(self._status_topic, STOPPED, 1, True)
+        self._stopping.set()
+        self._thread.join(0.6 * timeout)
+        self._abandoned.set()
+        self._thread.join(max(0.0, deadline - time.monotonic()))
+
+    # The daemon's side ends here: what follows runs in our own thread.
+
+    def _serve(self) -> None:
+        """Dial until told to stop; the pause doubles until a connection outlasts it."""
+        pause, least, most = 0.0, self._broker.reconnect_min, self._broker.reconnect_max
+        while self.failure is None and not self._stopping.wait(pause):
+            began = time.monotonic()
+            served = self._dial_each()
+            outlasted = served and time.monotonic() - began > pause
+            pause = least if outlasted else min(most, max(least, 2 * pause))
+
+    def _dial_each(self) -> bool:
+        """Try every version of MQTT that may be the server's; return whether one served us."""
+        for client in self._clients:
+            ending = self._dial(client)
+            if ending is Ending.SERVED:
+                self._clients = [client]
+            if ending is not Ending.MISUNDERSTOOD or self._stopping.is_set():
+                return ending is Ending.SERVED
+        return False
+
+    def _dial(self, client: Client) -> Ending:
+        """Connect, and serve until the connection ends."""
+        self._answer, self._parting = None, ""
+        try:
+            _connect(client, self._broker)
+        except (OSError, UnicodeError) as error:  # no such host, nobody listens; a name that DNS cannot encode
+            self._tell(f"{self._where}: cannot be reached: {error}")
+            return Ending.FAILED
+        self._listen(client)
+        if self._answer is None:
+            self._tell(f"{self._where}: took the connection and gave no answer in MQTT")
+            return Ending.MISUNDERSTOOD
+        if self._answer.is_failure:
+            return self._judge_refusal(self._answer)
+        self.counters.disconnects += 1
+        if not self._stopping.is_set():
+            self._tell(f"{self._where}: connection lost: {self._parting}")
+        return Ending.SERVED
+
+    def _listen(self, client: Client) -> None:
+        """Serve one connection to its end, and close its socket."""
+        answer_by = time.monotonic() + self._broker.connect_timeout
+        while client.loop(TICK) == MQTTErrorCode.MQTT_ERR_SUCCESS and not self._is_done():
+            if self._answer is None and time.monotonic() > answer_by:
+                break
+            self._outbox.pump()
+        self.ready = False
+        self._outbox.close()
+        if self._stopping.is_set():
+            client.disconnect()
+            client.loop(TICK)
+        sock = client.socket()
+        if sock is not None:
+            sock.close()
+
+    def _is_done(self) -> bool:
+        """Return whether we want this connection to end."""
+        if self._abandoned.is_set() or self.failure is not None:
+            return True
+        return self._stopping.is_set() and self._outbox.is_delivered()
+
+    def _judge_refusal(self, reason: ReasonCode) -> Ending:
+        """Decide whether a refused CONNECT is the protocol's fault, the operator's, or passes."""
+        if reason.value in UNKNOWN_PROTOCOL and len(self._clients) > 1:
+            return Ending.MISUNDERSTOOD
+        if reason.value in OPERATORS_FAULT and self.counters.connects == 0:
+            self._fail(f"{self._where}: must let client {self._client_id!r} in, got {str(reason)!r}")
+        else:
+            self._tell(f"{self._where}: refused the connection: {reason}")
+        return Ending.FAILED
+
+    def _fail(self, problem: str) -> None:
+        """Hand a problem to whoever takes next."""
+        self.failure = OperatorError(problem)
+        self.wake()
+
+    def _tell(self, trouble: str) -> None:
+        """Log a trouble once, however often it comes back before a connection succeeds."""
+        if trouble != self._told:
+            log.warning("%s", trouble)
+        self._told = trouble
+
+    def _build(self, protocol: MQTTProtocolVersion) -> Client:
+        """Make a paho client that tells the world when we die."""
+        client = Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=self._client_id,
+            clean_session=None if protocol == MQTT_5 else self._broker.session_expiry == 0,
+            protocol=protocol,
+            reconnect_on_failure=False,  # or else paho answers a refused 3.1.1 with 3.1
+        )
+        client.connect_timeout = self._broker.connect_timeout
+        if self._broker.username:
+            client.username_pw_set(self._broker.username, self._broker.read_password())
+        client.will_set(self._status_topic, OFFLINE, qos=1, retain=True)
+        client.on_connect = self._on_connect
+        client.on_subscribe = self._on_subscribe
+        client.on_message = self._on_message
+        client.on_disconnect = self._on_disconnect
+        # With this callback paho leaves writing to the loop; without it, a publish writes from the caller's thread.
+        client.on_socket_register_write = lambda *_: None
+        return client
+
+    def _on_connect(
+        self, client: Client, userdata: object, flags: ConnectFlags, reason: ReasonCode, properties: Properties | None
+    ) -> None:
+        """Say that we are here, send what has waited, and subscribe."""
+        self._answer = reason
+        if reason.is_failure:
+            return
+        self.counters.connects += 1
+        self._told = ""
+        version = "5" if client.protocol == MQTT_5 else "3.1.1"
+        log.info("%s: connected, MQTT %s%s", self._where, version, ", session resumed" * flags.session_present)
+        window = min(INFLIGHT, getattr(properties, "ReceiveMaximum", INFLIGHT))
+        self._outbox.open(client, window, Letter(self._status_topic, ONLINE, 1, True, None))
+        if self._subscriptions:
+            _subscribe(client, self._subscriptions)
+        else:
+            self._become_ready()
+
+    def _on_subscribe(
+        self, client: Client, userdata: object, mid: int, reasons: list[ReasonCode], properties: object
+    ) -> None:
+        """Become ready, or fail for what was refused."""
+        answers = zip(self._subscriptions, reasons, strict=False)
+        refused = [f"{topic!r}: {reason}" for (topic, _), reason in answers if reason.is_failure]
+        if refused:
+            self._fail(f"{self._where}: must grant every subscription, got {', '.join(refused)}")
+        else:
+            self._become_ready()
+
+    def _become_ready(self) -> None:
+        """Let the daemon know at once."""
+        self.ready = True
+        self.wake()
+
+    def _on_message(self, client: Client, userdata: object, message: MQTTMessage) -> None:
+        """Put a message into the inbox."""
+        self.counters.received += 1
+        if len(message.payload) > self._broker.payload_limit:
+            self.counters.too_large += 1
+            return
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            self.counters.bad_topic += 1
+            return
+        arrived = Message(topic, bytes(message.payload), message.retain, time.time())
+        self.counters.dropped_inbox += self._inbox.put(arrived)
+
+    def _on_disconnect(
+        self, client: Client, userdata: object, flags: DisconnectFlags, reason: ReasonCode, properties: object
+    ) -> None:
+        """Remember why; paho may call twice for one loss, and the first reason is the true one."""
+        self._parting = self._parting or str(reason)
+
+
+def _connect(client: Client, broker: BrokerConfig) -> None:
+    """Open the socket and ask for the session that was."""
+    if client.protocol == MQTT_5:
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        properties.SessionExpiryInterval = broker.session_expiry
+        client.connect(broker.host, broker.port, broker.keepalive, clean_start=False, properties=properties)
+    else:
+        client.connect(broker.host, broker.port, broker.keepalive)
+
+
+def _subscribe(client: Client, subscriptions: Sequence[tuple[str, int]]) -> None:
+    """Subscribe in one packet; in MQTT 5, ask for what is retained only if the session is new to it."""
+    if client.protocol == MQTT_5:
+        once = SubscribeOptions.RETAIN_SEND_IF_NEW_SUB
+        client.subscribe([(topic, SubscribeOptions(qos, retainHandling=once)) for topic, qos in subscriptions])
+    else:
+        client.subscribe(list(subscriptions))
+
+
+def _count_pending(infos: deque[MQTTMessageInfo]) -> int:
+    """Forget those messages at the head that paho is done with; return how many remain."""
+    while infos and (infos[0].rc != MQTTErrorCode.MQTT_ERR_SUCCESS or infos[0].is_published()):
+        infos.popleft()
+    return len(infos)
+
+
+@functools.lru_cache(maxsize=16)
+def _expiring(seconds: int) -> Properties:
+    """Build the properties of a message that expires: 27 us each, and paho only reads them."""
+    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+    properties.MessageExpiryInterval = seconds
+    return properties

@@ -1,0 +1,126 @@
+"""What tests of several files share: a real mosquitto on a free port."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+HOST = "127.0.0.1"
+# Debian keeps servers where a user's PATH does not look.
+SERVER_PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin"))
+
+
+def free_port() -> int:
+    """Return a port of the loopback interface that nobody listened at a moment ago."""
+    with socket.socket() as sock:
+        sock.bind((HOST, 0))
+        return int(sock.getsockname()[1])
+
+
+def program(name: str) -> str:
+    """Find a program of mosquitto's, or fail with what to install: a test that hides is no test."""
+    path = shutil.which(name, path=SERVER_PATH)
+    if path is None:
+        pytest.fail(f"{name} is missing; install it: sudo apt-get install mosquitto (macOS: brew install mosquitto)")
+    return path
+
+
+class Mosquitto:
+    """A mosquitto of our own, in a folder of its own, that keeps nothing over a restart.
+
+    Attributes:
+        username, password: who may come in; empty when everybody may.
+    """
+
+    def __init__(self, folder: Path, settings: str, username: str = "", password: str = "") -> None:
+        self.host = HOST
+        self.port = free_port()
+        self.username = username
+        self.password = password
+        self._conf = folder / "mosquitto.conf"
+        self._log = folder / "mosquitto.log"
+        own_user = "user root\n" if os.geteuid() == 0 else ""  # or it changes user and cannot read our folder
+        self._conf.write_text(f"listener {self.port} {HOST}\npersistence false\n{own_user}{settings}")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start, and return when it answers."""
+        with self._log.open("ab") as log:
+            command = [program("mosquitto"), "-c", str(self._conf)]
+            self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+        give_up_at = time.monotonic() + 10.0
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > give_up_at:
+                self.kill()
+                pytest.fail(f"mosquitto does not start:\n{self._log.read_text()}")
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        """End it as a service manager would."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self._end(signal.SIGKILL)
+
+    def pause(self) -> None:
+        """Let it stand still: connections stay open and nobody answers."""
+        self._send(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """End a pause."""
+        self._send(signal.SIGCONT)
+
+    def _answers(self) -> bool:
+        try:
+            socket.create_connection((self.host, self.port), timeout=1.0).close()
+        except OSError:
+            return False
+        return True
+
+    def _send(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+
+    def _end(self, number: signal.Signals) -> None:
+        if self._process is None:
+            return
+        self._process.send_signal(number)
+        self._process.send_signal(signal.SIGCONT)
+        self._process.wait(timeout=10.0)
+        self._process = None
+
+
+def serve(broker: Mosquitto) -> Iterator[Mosquitto]:
+    """Let a broker live as long as its fixture."""
+    broker.start()
+    yield broker
+    broker.kill()
+
+
+@pytest.fixture(scope="session")
+def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
+    """One broker for all tests that need nothing special; they keep apart by topics and client ids of their own."""
+    yield from serve(Mosquitto(tmp_path_factory.mktemp("mosquitto"), "allow_anonymous true\n"))
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Mosquitto]:
+    """A broker that the test may stop, kill and pause."""
+    yield from serve(Mosquitto(tmp_path, "allow_anonymous true\n"))
+
+
+@pytest.fixture
+def password_broker(tmp_path: Path) -> Iterator[Mosquitto]:
+    """A broker that lets in `edge` alone, to read `sensors/#` and to write `tidegate/#`."""
+    passwords, acl = tmp_path / "passwords", tmp_path / "acl"
+    subprocess.run([program("mosquitto_passwd"), "-c", "-b", passwords, "edge", "correct horse"], check=True)
+    acl.write_text("user edge\ntopic read sensors/#\ntopic readwrite tidegate/#\n")
+    settings = f"allow_anonymous false\npassword_file {passwords}\nacl_file {acl}\n"
+    yield from serve(Mosquitto(tmp_path, settings, "edge", "correct horse"))

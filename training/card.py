@@ -1,0 +1,71 @@
+"""Say in words what a bundle is worth: the card that travels with it, and the tables of reports."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edge.manifest import Manifest, QualityRow
+from training.evaluate import skill
+
+
+def card(manifest: Manifest) -> str:
+    """Write the card: first what the network is worth, then what the bundle is."""
+    sensors = ", ".join(f"`{sensor.name}`" for sensor in manifest.sensors)
+    lines = [
+        f"# {manifest.name}, version {manifest.version}",
+        "",
+        verdict(manifest),
+        "",
+        f"Forecasts {sensors} every {manifest.period:g} s, {', '.join(map(str, manifest.horizons))} steps ahead, with "
+        f"{manifest.interval.coverage:.0%} intervals; {manifest.network.cell} {list(manifest.network.units)}, "
+        f"{manifest.quantisation}; needs {manifest.window} samples before the first forecast.",
+        "",
+        f"Trained on {manifest.data.rows} samples of {len(manifest.data.streams)} streams, {manifest.data.start} to "
+        f"{manifest.data.end}, sha256 {manifest.data.sha256[:16]}.",
+        "",
+        *quality_table(manifest.quality),
+        "",
+        f"Alarm budget: {manifest.detection.false_alarms_per_week:g} false alarms a week and stream. "
+        f"Parity with Keras: {manifest.parity.correction:.3%} of the correction, {manifest.parity.forecast:.3%} of the "
+        f"residual, over {manifest.parity.samples} samples.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def verdict(manifest: Manifest) -> str:
+    """Say in one line what the network is worth: on how many pairs of sensor and horizon it serves, and its skill."""
+    corrections = np.array(manifest.parts.correction)
+    highways = np.array(manifest.parts.highway)
+    pairs = corrections.size
+    serves = f"the recurrent correction serves {int((corrections > 0).sum())} of {pairs} pairs of sensor and horizon"
+    if not corrections.any():
+        serves = "the recurrent correction did not earn its place and is switched off"
+    linear = f"the linear highway {int((highways > 0).sum())}"
+    if not manifest.quality:
+        return f"{serves}, {linear}; nothing was held out to measure the forecasts."
+    skills = [skill(row) for row in manifest.quality if row.samples]
+    if not skills:
+        return f"{serves}, {linear}; the test split is too short to measure the forecasts."
+    won = sum(one > 0 for one in skills)
+    return (
+        f"{serves}, {linear}; on the test split the forecast beats persistence and ridge on {won} of {len(skills)}, "
+        f"mean skill {np.mean(skills):+.1%}."
+    )
+
+
+def quality_table(quality: Sequence[QualityRow]) -> list[str]:
+    """Write measured quality as a Markdown table: RMSE in sensor units, coverage, width, skill."""
+    if not quality:
+        return []
+    lines = [
+        "| sensor | horizon | forecast | persistence | seasonal | ridge | skill | coverage | width |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    for row in quality:
+        seasonal = "–" if row.seasonal is None else f"{row.seasonal:.4g}"
+        lines.append(
+            f"| {row.sensor} | {row.horizon} | {row.forecast:.4g} | {row.persistence:.4g} | {seasonal} | "
+            f"{row.ridge:.4g} | {skill(row):+.1%} | {row.coverage:.1%} | {row.width:.4g} |"
+        )
+    return lines
