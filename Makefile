@@ -88,7 +88,7 @@ build/motes.bundle: $(wildcard training/*.py) $(wildcard data/wsn/*.csv.gz) | $(
 .PHONY: weather
 weather: $(INSTALLED) ## the textbook example: a city's next day from its last six, fitted and evaluated
 	@mkdir -p build
-	$(BIN)/tidegate-train fit --recipe training/recipes/weather.toml --data data/weather/seattle-weather.csv.gz --out build/weather.bundle
+	$(BIN)/tidegate-train fit --recipe training/recipes/weather.toml --data data/weather/seattle-weather.csv.gz --rows 1169 --out build/weather.bundle
 	$(BIN)/tidegate-train evaluate build/weather.bundle --data data/weather/seattle-weather.csv.gz
 
 .PHONY: all-files

@@ -188,7 +188,9 @@ def _manifest(members: dict[str, bytes]) -> Manifest:
         raise BundleError(f"manifest.json: must be a table, got {quote(table)}")
     contract = table.get("contract")
     if not isinstance(contract, int) or not 1 <= contract <= CONTRACT:
-        raise BundleError(f"manifest.json: contract: must be at most {CONTRACT}, got {quote(contract)}: update tidegate")
+        raise BundleError(
+            f"manifest.json: contract: must be at most {CONTRACT}, got {quote(contract)}: update tidegate"
+        )
     try:
         manifest = structure(table, Manifest)
     except ConfigError as wrong:

@@ -23,7 +23,11 @@ def check(path: Path) -> list[str]:
     """
     config = configs.load(path)
     bundles = open_bundles(config)
-    return [*_streams(config), *(_bundle(path, loaded) for path, loaded in bundles.items()), f"{path}: no problem found"]
+    return [
+        *_streams(config),
+        *(_bundle(path, loaded) for path, loaded in bundles.items()),
+        f"{path}: no problem found",
+    ]
 
 
 def _streams(config: Config) -> list[str]:

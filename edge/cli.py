@@ -5,14 +5,16 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import edge
-from edge.errors import OperatorError, RecordingError
+from edge.errors import OperatorError
 from edge.runtime import RuntimeMissingError
 
 DONE, FAILED, OPERATOR, INTERRUPTED = 0, 1, 2, 130
 
-Command = Callable[[argparse.Namespace], int]
+Command: TypeAlias = Callable[[argparse.Namespace], int]
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,9 +56,6 @@ def _parser() -> argparse.ArgumentParser:
     _add_demo(commands)
     _add_bundle(commands)
     return parser
-
-
-Commands = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def add(commands: Commands, name: str, command: Command, text: str, example: str) -> argparse.ArgumentParser:
@@ -105,7 +104,9 @@ def _add_demo(commands: Commands) -> None:
     example = "tidegate demo build/motes.bundle --data data/wsn --speed 400"
     parser = add(commands, "demo", _demo, text, example)
     parser.add_argument("bundle", type=Path, help="the bundle")
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of NAME.csv.gz, NAME.events.csv")
+    parser.add_argument(
+        "--data", type=Path, required=True, metavar="DIR", help="folder of NAME.csv.gz, NAME.events.csv"
+    )
     parser.add_argument("--broker", default="", metavar="HOST:PORT", help="a real broker (default: an embedded one)")
     parser.add_argument("--speed", type=float, default=0.0, help="times faster than recorded (default: done in 60 s)")
 
@@ -114,12 +115,20 @@ def _add_bundle(commands: Commands) -> None:
     parser = commands.add_parser("bundle", help="inspect or verify a bundle", description="Inspect or verify a bundle.")
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     inspect = add(
-        actions, "inspect", _inspect, "print a bundle's card and manifest", "tidegate bundle inspect boiler.bundle --json"
+        actions,
+        "inspect",
+        _inspect,
+        "print a bundle's card and manifest",
+        "tidegate bundle inspect boiler.bundle --json",
     )
     inspect.add_argument("bundle", type=Path, help="the bundle")
     inspect.add_argument("--json", action="store_true", help="print the manifest as JSON instead of the card")
     verify = add(
-        actions, "verify", _verify, "prove that a bundle may serve on this machine", "tidegate bundle verify boiler.bundle"
+        actions,
+        "verify",
+        _verify,
+        "prove that a bundle may serve on this machine",
+        "tidegate bundle verify boiler.bundle",
     )
     verify.add_argument("bundle", type=Path, help="the bundle")
 
@@ -154,10 +163,8 @@ def _replay(options: argparse.Namespace) -> int:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    try:
-        from edge import demo
-    except ImportError as missing:
-        raise RecordingError(f"demo: needs {missing.name}: pip install 'tidegate[demo]'") from missing
+    from edge import demo
+
     return demo.run(options.bundle, options.data, broker=options.broker, speed=options.speed)
 
 
@@ -179,7 +186,9 @@ def _verify(options: argparse.Namespace) -> int:
     from edge import bundle
 
     loaded = bundle.load(options.bundle)
-    print(f"{options.bundle}: {loaded.manifest.name} version {loaded.manifest.version}, serves on {loaded.model.runtime}")
+    print(
+        f"{options.bundle}: {loaded.manifest.name} version {loaded.manifest.version}, serves on {loaded.model.runtime}"
+    )
     return DONE
 
 

@@ -22,6 +22,8 @@ def phases(times: NDArray[np.float64], cycles: tuple[float, ...]) -> NDArray[np.
     array([[0., 1.],
            [1., 0.]], dtype=float32)
     """
+    if not cycles:
+        return np.zeros((len(times), 0), dtype=np.float32)
     turns = times[:, None] / np.array(cycles, dtype=np.float64)
     angles = (2.0 * np.pi) * (turns - np.floor(turns))
     return np.stack((np.sin(angles), np.cos(angles)), axis=-1).reshape(len(times), -1).astype(np.float32)

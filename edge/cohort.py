@@ -9,17 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edge.clock import phases
 from edge.grid import Sample
+from edge.rows import Bools, Doubles, Floats, Rows, grow
 from edge.runtime import Step
 from edge.scale import Scaling, lay_out
 from edge.score import Calibration, Scorer, alarm_surprise, standardise
 from edge.window import Windows
-
-Rows = NDArray[np.intp]
-Doubles = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +76,13 @@ class Verdicts:
     rows: Rows
     times: Doubles
     values: Doubles
-    measured: NDArray[np.bool_]
+    measured: Bools
     expected: Doubles
     lower: Doubles
     upper: Doubles
     score: Doubles
     share: Doubles
-    restarted: NDArray[np.bool_]
+    restarted: Bools
     forecast: Doubles
     forecast_lower: Doubles
     forecast_upper: Doubles
@@ -130,11 +127,14 @@ class Cohort:
         self._step = step
         self._windows = Windows(learned.window, len(learned.sensors))
         self._scorer = Scorer(learned.calibration)
-        self._ratio = (learned.scaling.spread / learned.scaling.change).astype(np.float32)
+        # What turns the graph's parts, (4, horizons, sensors), into sensor units.
+        parts = np.stack((learned.highway, learned.correction, learned.below, learned.above))
+        self._units: Doubles = learned.scaling.spread * parts
+        self._ratio: Floats = (learned.scaling.spread / learned.scaling.change).astype(np.float32)
         sensors = len(learned.sensors)
-        self._state = np.zeros((0, units), dtype=np.float32)
-        self._held = np.zeros((0, sensors))
-        self._last = np.zeros((0, 3, sensors))  # expected, lower, upper of the next sample
+        self._state: Floats = np.zeros((0, units), dtype=np.float32)
+        self._held: Doubles = np.zeros((0, sensors))
+        self._last: Doubles = np.zeros((0, 3, sensors))  # expected, lower, upper of the next sample
 
     def admit(self, stream: str, false_alarms_per_week: float | None = None) -> int:
         """Add a stream and return its row.
@@ -167,22 +167,21 @@ class Cohort:
         measured = ~np.isnan(heard)
         values = np.where(measured, heard, self._held[rows])
         self._held[rows] = values
-        expected, lower, upper = self._last[rows].swapaxes(0, 1)
-        score, share = self._judge(rows, values - expected, expected - lower, upper - expected, measured)
-        forecast, forecast_lower, forecast_upper = self._look_ahead(rows, times, values, measured)
-        self._last[rows] = np.stack((forecast[:, 0], forecast_lower[:, 0], forecast_upper[:, 0]), axis=1)
+        due = self._last[rows]
+        score, share = self._judge(rows, values, due, measured)
+        ahead = self._look_ahead(rows, times, values, measured)
+        self._last[rows] = ahead[:, :, 0]
         return Verdicts(
-            rows, times, values, measured, expected, lower, upper, score, share, restarted,
-            forecast, forecast_lower, forecast_upper,
+            rows, times, values, measured, due[:, 0], due[:, 1], due[:, 2], score, share, restarted,
+            ahead[:, 0], ahead[:, 1], ahead[:, 2],
         )  # fmt: skip
 
     def _grow(self, capacity: int) -> None:
-        more = capacity - len(self._state)
         self._windows.admit(capacity)
         self._scorer.admit(capacity)
-        self._state = np.pad(self._state, ((0, more), (0, 0)))
-        self._held = np.pad(self._held, ((0, more), (0, 0)))
-        self._last = np.pad(self._last, ((0, more), (0, 0), (0, 0)), constant_values=np.nan)
+        self._state = grow(self._state, capacity, 0.0)
+        self._held = grow(self._held, capacity, 0.0)
+        self._last = grow(self._last, capacity, np.nan)
 
     def _forget(self, rows: Rows) -> None:
         self._windows.forget(rows)
@@ -190,33 +189,30 @@ class Cohort:
         self._state[rows] = 0.0
         self._last[rows] = np.nan
 
-    def _judge(
-        self, rows: Rows, residual: Doubles, below: Doubles, above: Doubles, measured: NDArray[np.bool_]
-    ) -> tuple[Doubles, Doubles]:
+    def _judge(self, rows: Rows, values: Doubles, due: Doubles, measured: Bools) -> tuple[Doubles, Doubles]:
         """Score the streams that had a forecast; the others get nan and no share."""
+        expected, lower, upper = due[:, 0], due[:, 1], due[:, 2]
+        ready = ~np.isnan(expected[:, 0])
         score = np.full(len(rows), np.nan)
-        share = np.zeros(residual.shape)
-        ready = ~np.isnan(below[:, 0])
+        share = np.zeros(values.shape)
         if ready.any():
-            quotient = standardise(residual[ready], below[ready], above[ready])
-            scores = self._scorer.advance(rows[ready], quotient, measured[ready])
+            quotient = standardise(values - expected, expected - lower, upper - expected)
+            scores = self._scorer.advance(rows[ready], quotient[ready], measured[ready])
             score[ready], share[ready] = scores.score, scores.share
         return score, share
 
-    def _look_ahead(
-        self, rows: Rows, times: Doubles, values: Doubles, measured: NDArray[np.bool_]
-    ) -> tuple[Doubles, Doubles, Doubles]:
-        """Advance window and state by one step; return forecast, lower and upper, (wave, horizons, sensors)."""
+    def _look_ahead(self, rows: Rows, times: Doubles, values: Doubles, measured: Bools) -> Doubles:
+        """Advance window and state by one step; return forecast, lower and upper, (wave, 3, horizons, sensors)."""
         learned = self.learned
         scaled = learned.scaling.scale(values)
-        before = np.where(self._windows.filled[rows][:, None] == 0, scaled, self._windows.newest(rows))
-        self._windows.push(rows, scaled, measured)
+        before = self._windows.push(rows, scaled, measured)
         x = lay_out(scaled, before, self._ratio, measured, phases(times, learned.cycles))
         parts, state = self._step(x, self._windows.lags(rows, learned.lags), self._state[rows])
         self._state[rows] = state
-        shape = (len(rows), 4, len(learned.horizons), len(learned.sensors))
-        highway, correction, below, above = parts.astype(np.float64).reshape(shape).swapaxes(0, 1)
-        spread = learned.scaling.spread
-        ahead = values[:, None, :] + spread * (learned.highway * highway + learned.correction * correction)
+        moves = self._units * parts.reshape((-1, *self._units.shape))
+        ahead = np.empty((len(rows), 3, *self._units.shape[1:]))
+        ahead[:, 0] = values[:, None, :] + moves[:, 0] + moves[:, 1]
+        ahead[:, 1] = ahead[:, 0] - moves[:, 2]
+        ahead[:, 2] = ahead[:, 0] + moves[:, 3]
         ahead[~self._windows.full(rows)] = np.nan
-        return ahead, ahead - spread * (learned.below * below), ahead + spread * (learned.above * above)
+        return ahead

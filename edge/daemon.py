@@ -124,7 +124,9 @@ def run(config: Config) -> None:
     """
     bundles = open_bundles(config)
     for path, loaded in bundles.items():
-        log.info("bundle %s: %s version %d, %s", path, loaded.manifest.name, loaded.manifest.version, loaded.model.runtime)
+        log.info(
+            "bundle %s: %s version %d, %s", path, loaded.manifest.name, loaded.manifest.version, loaded.model.runtime
+        )
     serving = {path: (loaded.manifest.learned(), loaded.model) for path, loaded in bundles.items()}
     daemon = Daemon(config, serving, Notifier(os.environ, os.getpid()))
 

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import orjson
 
-from edge import bundle
+from edge import bundle, embedded
 from edge.errors import OperatorError, RecordingError
 from edge.message import iso
 from edge.reading import parse_time
@@ -117,9 +117,7 @@ def _rows(recording: Recording) -> Iterator[Row]:
 @contextmanager
 def _broker(address: str) -> Iterator[tuple[str, int]]:
     if not address:
-        from edge.embedded import broker
-
-        with broker() as (host, port):
+        with embedded.broker() as (host, port):
             yield host, port
         return
     host, _, port_text = address.rpartition(":")

@@ -6,9 +6,13 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from amqtt.broker import Broker
-from amqtt.contexts import BrokerConfig, ListenerConfig
+from edge.errors import OperatorError
+
+if TYPE_CHECKING:
+    from amqtt.broker import Broker
+    from amqtt.contexts import BrokerConfig
 
 HOST = "127.0.0.1"
 STARTS_WITHIN = 10.0  # seconds
@@ -21,6 +25,10 @@ def broker() -> Iterator[tuple[str, int]]:
     Yields:
         Its host and port.
     """
+    try:
+        from amqtt.contexts import BrokerConfig, ListenerConfig
+    except ImportError as missing:
+        raise OperatorError("the embedded broker needs amqtt: pip install 'tidegate[demo]', or --broker") from missing
     for name in ("amqtt", "transitions"):  # they tell of every message
         logging.getLogger(name).setLevel(logging.CRITICAL)
     port = _free_port()
@@ -40,7 +48,9 @@ def broker() -> Iterator[tuple[str, int]]:
         thread.join(STARTS_WITHIN)
 
 
-async def _start(config: BrokerConfig) -> Broker:
+async def _start(config: "BrokerConfig") -> "Broker":
+    from amqtt.broker import Broker
+
     served = Broker(config, loop=asyncio.get_running_loop())
     await served.start()
     return served

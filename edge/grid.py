@@ -21,7 +21,7 @@ anew twice, at the old readings and at the next live ones.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import floor, isnan, nan
+from math import floor, inf, isnan, nan
 from typing import NamedTuple
 
 CONFIRMATIONS = 3  # two agreeing wrong clocks are still plausible at a boot, three in a row have not been seen
@@ -82,6 +82,7 @@ class Grid:
         "_closed",
         "_counts",
         "_future",
+        "_heard_at",
         "_max_gap",
         "_period",
         "_restart",
@@ -106,7 +107,8 @@ class Grid:
         self._counts = counts
         self._anchor = nan
         self._cell = 0
-        self._time = nan
+        self._time = -inf
+        self._heard_at = [-inf] * sensors
         self._values = [nan] * sensors
         self._closed = False
         self._restart = False
@@ -135,6 +137,8 @@ class Grid:
         self._open()
 
     def _open(self) -> None:
+        self._time = -inf
+        self._heard_at = [-inf] * len(self._values)
         self._values = [nan] * len(self._values)
         self._closed = False
 
@@ -159,11 +163,13 @@ class Grid:
         return samples
 
     def _fill(self, readings: Readings) -> None:
-        """Keep the newest value of each sensor in the open cell."""
-        self._time = readings.time
+        """Keep the newest value of each sensor in the open cell, in whatever order the readings arrive."""
+        time = readings.time
+        self._time = max(self._time, time)
         for sensor, value in enumerate(readings.values):
-            if not isnan(value):
+            if time >= self._heard_at[sensor] and not isnan(value):
                 self._values[sensor] = value
+                self._heard_at[sensor] = time
 
     def _advance(self, ahead: int) -> list[Sample]:
         """Close the open cell, bridge the empty ones, and open the cell `ahead` of it."""

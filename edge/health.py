@@ -33,7 +33,9 @@ class Latencies:
         return {"p50_ms": 1e3 * middle, "p99_ms": 1e3 * high}
 
 
-def table(line: Line, connection: Connection, latencies: Latencies, *, started_at: float, now: float) -> dict[str, Json]:
+def table(
+    line: Line, connection: Connection, latencies: Latencies, *, started_at: float, now: float
+) -> dict[str, Json]:
     """Gather the health message.
 
     Args:

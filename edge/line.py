@@ -194,7 +194,8 @@ class Line:
             self.counts.unrouted += 1
             return None
         name = stream_name(route.pattern, words)
-        owner = (self._routes.index(route), *(word for place, word in words.items() if place != SENSOR))
+        named = (word for place, word in words.items() if place != SENSOR)
+        owner: tuple[int | str, ...] = (self._routes.index(route), *named)
         if self._owners.setdefault(name, owner) != owner:
             raise ReadingError("stream_name", f"{name} is the name of another topic's stream")
         row = route.service.rows.get(name)
@@ -216,8 +217,8 @@ class Line:
     def _tell_states(self, service: Service, verdicts: Verdicts) -> list[Outgoing]:
         learned, streams = service.cohort.learned, service.cohort.streams
         news = []
-        heard = verdicts.measured.any(axis=1).tolist()
-        primed = (~np.isnan(verdicts.forecast[:, 0, 0])).tolist()
+        heard: list[bool] = np.any(verdicts.measured, axis=1).tolist()
+        primed: list[bool] = np.isfinite(verdicts.forecast[:, 0, 0]).tolist()
         for place, row in enumerate(verdicts.rows.tolist()):
             wanted = service.publish[row]
             if heard[place] and "state" in wanted:

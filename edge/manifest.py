@@ -209,7 +209,9 @@ class Manifest:
             "interval.below": self.interval.below,
             "interval.above": self.interval.above,
         }
-        wrong = [f"{name}: must have {sensors} numbers, got {len(row)}" for name, row in rows.items() if len(row) != sensors]
+        wrong = [
+            f"{name}: must have {sensors} numbers, got {len(row)}" for name, row in rows.items() if len(row) != sensors
+        ]
         shaped = [*tables.items(), ("score.spread", self.score.spread)]
         for name, table in shaped:
             expected = len(self.score.spans) if name == "score.spread" else horizons
@@ -228,7 +230,9 @@ class Manifest:
             max_gap=self.max_gap,
             horizons=self.horizons,
             cycles=self.cycles,
-            scaling=Scaling(*(np.array(row) for row in (self.scaling.centre, self.scaling.spread, self.scaling.change))),
+            scaling=Scaling(
+                *(np.array(row) for row in (self.scaling.centre, self.scaling.spread, self.scaling.change))
+            ),
             highway=np.array(self.parts.highway),
             correction=np.array(self.parts.correction),
             below=np.array(self.interval.below),

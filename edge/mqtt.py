@@ -435,8 +435,8 @@ class Connection:
     def _on_disconnect(
         self, client: Client, userdata: object, flags: DisconnectFlags, reason: ReasonCode, properties: object
     ) -> None:
-        """Remember why; paho may call twice for one loss, and the first reason is the true one."""
-        self._parting = self._parting or str(reason)
+        """Remember why."""
+        self._parting = str(reason)
 
 
 def _connect(client: Client, broker: BrokerConfig) -> None:

@@ -6,12 +6,16 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import ReadingError, RecordingError, quote
 from edge.reading import parse_time, parse_value
+
+if TYPE_CHECKING:
+    import _csv
 
 TIME, STREAM = "time", "stream"
 
@@ -140,7 +144,7 @@ def _table(path: Path, rows: int | None) -> tuple[list[str], list[list[str]]]:
         raise RecordingError(f"{path}: must be a CSV file: {quote(str(broken))}") from broken
 
 
-def _lines(path: Path, lines: "csv._reader", rows: int | None) -> tuple[list[str], list[list[str]]]:
+def _lines(path: Path, lines: "_csv.Reader", rows: int | None) -> tuple[list[str], list[list[str]]]:
     header = [name.strip() for name in next(lines, [])]
     _check_header(path, header)
     table: list[list[str]] = []

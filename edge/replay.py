@@ -110,13 +110,9 @@ class Replay:
         learned = self._cohort.learned
         values = align(recording, learned)
         shape = values.shape
-        said = Replayed(
-            *(np.full(shape, np.nan) for _ in range(3)),
-            np.full(len(values), np.nan),
-            [""] * len(values),
-            [],
-            self.counts,
-        )
+        expected, lower, upper = (np.full(shape, np.nan) for _ in range(3))
+        score = np.full(len(values), np.nan)
+        said = Replayed(expected, lower, upper, score, [""] * len(values), [], self.counts)
         rows = [self._grid(name) for name in recording.stream_names]
         places: dict[tuple[int, float], int] = {}
         for start in range(0, len(values), CHUNK):
@@ -139,9 +135,7 @@ class Replay:
             row = self._cohort.admit(stream, per_week)
             if close_after is not None:
                 self._events.set_close_after(row, close_after)
-            grid = Grid(
-                len(learned.sensors), learned.period, max_gap=learned.max_gap, future=0.0, counts=self.counts
-            )
+            grid = Grid(len(learned.sensors), learned.period, max_gap=learned.max_gap, future=0.0, counts=self.counts)
             self._grids[stream] = row, grid
         return self._grids[stream]
 

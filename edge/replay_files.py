@@ -38,9 +38,7 @@ def replay(
     driven = Replay(learned, step, units, budget=_budget(config, bundle_path) if config else None)
     written = ForecastFile(forecasts, learned, driven.streams) if forecasts else None
     try:
-        said = driven.run(
-            recording, progress=_progress(len(recording.times)), watch=written.write if written else None
-        )
+        said = driven.run(recording, progress=_progress(len(recording.times)), watch=written.write if written else None)
     finally:
         if written:
             written.close()

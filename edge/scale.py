@@ -7,7 +7,8 @@ that training never saw reaches it as the bound, while the linear highway and th
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+
+from edge.rows import Bools, Doubles, Floats
 
 LEVEL_BOUND = 4.0  # spreads; beyond it a level says no more than "higher than ever"
 CHANGE_BOUND = 6.0  # spreads of the change from one step to the next
@@ -23,13 +24,13 @@ class Scaling:
         change: the standard deviation of the change from one step to the next, > 0.
     """
 
-    centre: NDArray[np.float64]
-    spread: NDArray[np.float64]
-    change: NDArray[np.float64]
+    centre: Doubles
+    spread: Doubles
+    change: Doubles
 
-    def scale(self, values: NDArray[np.float64]) -> NDArray[np.float32]:
+    def scale(self, values: Doubles) -> Floats:
         """Bring values of shape (…, sensors) from sensor units to spreads around the centre."""
-        scaled: NDArray[np.float32] = ((values - self.centre) / self.spread).astype(np.float32)
+        scaled: Floats = ((values - self.centre) / self.spread).astype(np.float32)
         return scaled
 
 
@@ -43,12 +44,12 @@ def width(sensors: int, cycles: int) -> int:
 
 
 def lay_out(
-    scaled: NDArray[np.float32],
-    before: NDArray[np.float32],
-    ratio: NDArray[np.float32],
-    measured: NDArray[np.bool_],
-    phases: NDArray[np.float32],
-) -> NDArray[np.float32]:
+    scaled: Floats,
+    before: Floats,
+    ratio: Floats,
+    measured: Bools,
+    phases: Floats,
+) -> Floats:
     """Lay out what the network reads at one step.
 
     Args:
@@ -63,8 +64,10 @@ def lay_out(
     """
     sensors = scaled.shape[1]
     x = np.empty((len(scaled), 3 * sensors + phases.shape[1]), dtype=np.float32)
-    np.clip(scaled, -LEVEL_BOUND, LEVEL_BOUND, out=x[:, :sensors])
-    np.clip((scaled - before) * ratio, -CHANGE_BOUND, CHANGE_BOUND, out=x[:, sensors : 2 * sensors])
+    # Two ufuncs cost a fifth of np.clip on a wave of one.
+    np.minimum(np.maximum(scaled, -LEVEL_BOUND), LEVEL_BOUND, out=x[:, :sensors])
+    change = (scaled - before) * ratio
+    np.minimum(np.maximum(change, -CHANGE_BOUND), CHANGE_BOUND, out=x[:, sensors : 2 * sensors])
     x[:, 2 * sensors : 3 * sensors] = measured
     x[:, 3 * sensors :] = phases
     return x

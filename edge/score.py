@@ -14,7 +14,8 @@ The scale of the quotients follows slow change of the noise, within bounds, and 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+
+from edge.rows import Bools, Doubles, Rows, grow
 
 WEEK = 604_800.0
 BOUND = 20.0  # half-widths: one wild value must not fill the longest span for hours
@@ -33,12 +34,12 @@ class Tail:
         surprise: shape (knots,), increasing: -ln of the probability of that value or a larger one.
     """
 
-    at: NDArray[np.float64]
-    surprise: NDArray[np.float64]
+    at: Doubles
+    surprise: Doubles
 
-    def of(self, statistic: NDArray[np.float64]) -> NDArray[np.float64]:
+    def of(self, statistic: Doubles) -> Doubles:
         """Look up the surprise of values of any shape; beyond the last knot it stays at the last knot's."""
-        looked_up: NDArray[np.float64] = np.interp(statistic, self.at, self.surprise)
+        looked_up: Doubles = np.interp(statistic, self.at, self.surprise)
         return looked_up
 
 
@@ -55,10 +56,10 @@ class Calibration:
         worst: the tail of the largest surprise among them.
     """
 
-    scored: NDArray[np.bool_]
+    scored: Bools
     spans: tuple[float, ...]
-    spread: NDArray[np.float64]
-    energy: NDArray[np.float64]
+    spread: Doubles
+    energy: Doubles
     tails: tuple[Tail, ...]
     worst: Tail
 
@@ -69,11 +70,12 @@ class Scores:
 
     Attributes:
         score: shape (wave,), 0..1 normal, above 1 anomalous; nan where no judged sensor was measured.
-        share: shape (wave, sensors), how much each sensor carries of the deviation, sums to 1.
+        share: shape (wave, sensors), how much each sensor carries of the deviation, sums to 1; zeros in a wave
+            without a flag.
     """
 
-    score: NDArray[np.float64]
-    share: NDArray[np.float64]
+    score: Doubles
+    share: Doubles
 
 
 def alarm_surprise(false_alarms_per_week: float, period: float) -> float:
@@ -89,28 +91,28 @@ def alarm_surprise(false_alarms_per_week: float, period: float) -> float:
     return -float(np.log(np.clip(false_alarms_per_week * period / WEEK, RAREST, COMMONEST)))
 
 
-def standardise(
-    residual: NDArray[np.float64], below: NDArray[np.float64], above: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def standardise(residual: Doubles, below: Doubles, above: Doubles) -> Doubles:
     """Divide residuals by the interval's half-width on their side, bounded to ±`BOUND`; all (wave, sensors)."""
-    return np.clip(residual / np.where(residual < 0.0, below, above), -BOUND, BOUND)
+    quotient: Doubles = residual / np.where(residual < 0.0, below, above)
+    return np.maximum(np.minimum(quotient, BOUND), -BOUND)
 
 
-def shrinkage(spans: tuple[float, ...]) -> NDArray[np.float64]:
+def shrinkage(spans: tuple[float, ...]) -> Doubles:
     """Return the weight of the newest value in an exponential mean of each span, shape (spans, 1).
 
     Source: Brown (1963), Smoothing, Forecasting and Prediction: a = 2 / (span + 1) gives the exponential mean the
     centre of mass of a plain mean over `span` steps.
     """
-    return 2.0 / (np.array(spans, dtype=np.float64)[:, None] + 1.0)
+    weight: Doubles = 2.0 / (np.array(spans, dtype=np.float64)[:, None] + 1.0)
+    return weight
 
 
 def smooth(
-    smoothed: NDArray[np.float64],
-    quotient: NDArray[np.float64],
-    measured: NDArray[np.bool_],
-    weight: NDArray[np.float64],
-) -> NDArray[np.float64]:
+    smoothed: Doubles,
+    quotient: Doubles,
+    measured: Bools,
+    weight: Doubles,
+) -> Doubles:
     """Advance the exponential means by one step; a sensor that was not measured keeps its own.
 
     Args:
@@ -122,11 +124,11 @@ def smooth(
     Returns:
         Shape (wave, spans, sensors).
     """
-    step = weight * (quotient[:, None, :] - smoothed)
-    return smoothed + np.where(measured[:, None, :], step, 0.0)
+    advanced: Doubles = smoothed + weight * (quotient[:, None, :] - smoothed) * measured[:, None, :]
+    return advanced
 
 
-def statistics(deviation: NDArray[np.float64], scored: NDArray[np.bool_]) -> NDArray[np.float64]:
+def statistics(deviation: Doubles, scored: Bools) -> Doubles:
     """Summarise deviations over the sensors.
 
     Args:
@@ -136,9 +138,12 @@ def statistics(deviation: NDArray[np.float64], scored: NDArray[np.bool_]) -> NDA
     Returns:
         Shape (wave, 2 * spans): root mean square at each span, then maximum at each span.
     """
-    judged = np.where(scored, np.abs(deviation), 0.0)
-    mean_square = (judged * judged).sum(axis=2) / scored.sum()
-    return np.concatenate((np.sqrt(mean_square), judged.max(axis=2)), axis=1)
+    judged = np.abs(deviation) * scored
+    wave, spans, _ = deviation.shape
+    found = np.empty((wave, 2 * spans))
+    found[:, :spans] = np.sqrt((judged * judged).sum(axis=2) / scored.sum())
+    found[:, spans:] = judged.max(axis=2)
+    return found
 
 
 class Scorer:
@@ -151,27 +156,27 @@ class Scorer:
         """Start with no stream; `admit` adds them."""
         self._calibration = calibration
         self._weight = shrinkage(calibration.spans)
+        self._lookup = _Lookup(calibration.tails)
         spans, sensors = calibration.spread.shape
-        self._smoothed = np.zeros((0, spans, sensors))
-        self._scale = np.ones((0, sensors))
-        self._alarm = np.ones(0)
+        self._smoothed: Doubles = np.zeros((0, spans, sensors))
+        self._scale: Doubles = np.ones((0, sensors))
+        self._alarm: Doubles = np.ones(0)
 
     def admit(self, capacity: int) -> None:
         """Make room for `capacity` streams, the ones held keep their state."""
-        more = capacity - len(self._alarm)
-        self._smoothed = np.pad(self._smoothed, ((0, more), (0, 0), (0, 0)))
-        self._scale = np.pad(self._scale, ((0, more), (0, 0)), constant_values=1.0)
-        self._alarm = np.pad(self._alarm, (0, more), constant_values=1.0)
+        self._smoothed = grow(self._smoothed, capacity, 0.0)
+        self._scale = grow(self._scale, capacity, 1.0)
+        self._alarm = grow(self._alarm, capacity, 1.0)
 
     def allow(self, row: int, surprise: float) -> None:
         """Set the surprise at which a stream's score is 1, see `alarm_surprise`."""
         self._alarm[row] = surprise
 
-    def forget(self, rows: NDArray[np.intp]) -> None:
+    def forget(self, rows: Rows) -> None:
         """Forget the deviations of some streams; what is known of their noise is kept."""
         self._smoothed[rows] = 0.0
 
-    def advance(self, rows: NDArray[np.intp], quotient: NDArray[np.float64], measured: NDArray[np.bool_]) -> Scores:
+    def advance(self, rows: Rows, quotient: Doubles, measured: Bools) -> Scores:
         """Score one residual of each of some streams.
 
         Args:
@@ -180,34 +185,44 @@ class Scorer:
             measured: shape (wave, sensors).
         """
         known = self._calibration
-        scaled = quotient / self._scale[rows]
-        smoothed = smooth(self._smoothed[rows], scaled, measured, self._weight)
+        scale = self._scale[rows]
+        smoothed = smooth(self._smoothed[rows], quotient / scale, measured, self._weight)
         self._smoothed[rows] = smoothed
         deviation = smoothed / known.spread
-        surprises = self._surprises(deviation)
+        surprises = self._lookup.of(statistics(deviation, known.scored))
         score = known.worst.of(surprises.max(axis=1)) / self._alarm[rows]
+        flagged = score > 1.0
+        self._scale[rows] = self._followed(scale, quotient, measured & ~flagged[:, None])
         score[~(measured & known.scored).any(axis=1)] = np.nan
-        self._follow_noise(rows, quotient, measured & ~(score > 1.0)[:, None])
-        return Scores(score, self._share(deviation, surprises))
+        share = self._share(deviation, surprises) if flagged.any() else np.zeros(quotient.shape)
+        return Scores(score, share)
 
-    def _surprises(self, deviation: NDArray[np.float64]) -> NDArray[np.float64]:
-        found = statistics(deviation, self._calibration.scored)
-        tails = self._calibration.tails
-        return np.stack([tail.of(found[:, index]) for index, tail in enumerate(tails)], axis=1)
-
-    def _share(self, deviation: NDArray[np.float64], surprises: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _share(self, deviation: Doubles, surprises: Doubles) -> Doubles:
         """Share the deviation out among the sensors, at the span that is the most surprising."""
         span = surprises.argmax(axis=1) % deviation.shape[1]
         square = np.where(self._calibration.scored, deviation[np.arange(len(span)), span] ** 2, 0.0)
         total = square.sum(axis=1, keepdims=True)
-        share: NDArray[np.float64] = np.divide(square, total, out=np.zeros_like(square), where=total > 0.0)
+        share: Doubles = np.divide(square, total, out=np.zeros_like(square), where=total > 0.0)
         return share
 
-    def _follow_noise(
-        self, rows: NDArray[np.intp], quotient: NDArray[np.float64], learned: NDArray[np.bool_]
-    ) -> None:
-        scale = self._scale[rows]
+    def _followed(self, scale: Doubles, quotient: Doubles, learned: Bools) -> Doubles:
+        """Let the slow scale follow the noise of one sample; shape (wave, sensors)."""
+        square = scale * scale
         calm = np.minimum(np.abs(quotient), CALM * scale)
-        step = (calm * calm / self._calibration.energy - scale * scale) / SCALE_STEPS
-        followed = np.sqrt(np.clip(scale * scale + step, SCALE_LEAST**2, SCALE_MOST**2))
-        self._scale[rows] = np.where(learned, followed, scale)
+        followed = square + learned * (calm * calm / self._calibration.energy - square) / SCALE_STEPS
+        return np.sqrt(np.minimum(np.maximum(followed, SCALE_LEAST**2), SCALE_MOST**2))
+
+
+class _Lookup:
+    """Look up the surprise of all statistics at once: their tails laid side by side on one axis."""
+
+    def __init__(self, tails: tuple[Tail, ...]) -> None:
+        self._reach = np.array([tail.at[-1] for tail in tails])
+        self._offset = (2.0 * self._reach.max() + 1.0) * np.arange(len(tails))
+        self._at = np.concatenate([tail.at + offset for tail, offset in zip(tails, self._offset, strict=True)])
+        self._surprise = np.concatenate([tail.surprise for tail in tails])
+
+    def of(self, found: Doubles) -> Doubles:
+        """Return the surprise of each statistic, shape (wave, statistics)."""
+        surprises: Doubles = np.interp(np.minimum(found, self._reach) + self._offset, self._at, self._surprise)
+        return surprises

@@ -100,8 +100,10 @@ class Mosquitto:
 def serve(broker: Mosquitto) -> Iterator[Mosquitto]:
     """Let a broker live as long as its fixture."""
     broker.start()
-    yield broker
-    broker.kill()
+    try:
+        yield broker
+    finally:
+        broker.kill()
 
 
 @pytest.fixture(scope="session")

@@ -56,7 +56,8 @@ def fit_highway(fit: Sequence[Steps], stop: Sequence[Steps]) -> Highway:
 def _features(steps: Steps) -> Doubles:
     last = steps.lags[:, -1:, :]
     relative = (steps.lags[:, :-1, :] - last).reshape(len(steps), -1)
-    return np.concatenate((relative, steps.x), axis=1).astype(np.float64)
+    features: Doubles = np.concatenate((relative, steps.x), axis=1).astype(np.float64)
+    return features
 
 
 def _solve(
@@ -70,34 +71,42 @@ def _solve(
     for horizon in range(horizons):
         target, known = (_stacked(fit, name, horizon) for name in ("target", "known"))
         truth, judged = (_stacked(stop, name, horizon) for name in ("target", "known"))
-        rows = _usable(known)
-        if not rows.any():
-            continue
-        mean = target[rows].mean(axis=0)
-        values, vectors = np.linalg.eigh(features[rows].T @ features[rows])
-        projected = vectors.T @ (features[rows].T @ (target[rows] - mean))
-        best = np.full(sensors, np.inf)
-        for share in STRENGTHS:
-            solved = vectors @ (projected / (np.maximum(values, 0.0) + share * rows.sum())[:, None])
-            missed = np.where(judged, truth - tried @ solved - mean, 0.0)
-            loss = (missed * missed).sum(axis=0)
-            better = loss < best
-            best = np.where(better, loss, best)
-            weights[:, horizon, better] = solved[:, better]
-            strength[horizon, better] = share
-        bias[horizon] = mean
+        for alike in _alike(known):
+            rows = known[:, alike[0]] > 0
+            if rows.any():
+                found = _ridge(features[rows], target[rows][:, alike], tried, truth[:, alike], judged[:, alike])
+                weights[:, horizon, alike], bias[horizon, alike], strength[horizon, alike] = found
     return weights.reshape(len(weights), -1), bias.ravel(), strength
 
 
-def _stacked(pieces: Sequence[Steps], name: str, horizon: int) -> NDArray[np.float64]:
-    return np.concatenate([getattr(steps, name)[:, horizon] for steps in pieces])
+def _alike(known: Doubles) -> list[NDArray[np.intp]]:
+    """Group the sensors whose truths are known at the same samples: one decomposition serves a group."""
+    _, group = np.unique(known, axis=1, return_inverse=True)
+    return [np.flatnonzero(group.ravel() == one) for one in range(int(group.max()) + 1)]
 
 
-def _usable(known: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Choose the samples whose truth is known for every sensor, or where those are few, for any."""
-    whole = known.all(axis=1)
-    usable: NDArray[np.bool_] = whole if 2 * whole.sum() >= known.any(axis=1).sum() else known.any(axis=1)
-    return usable
+def _ridge(
+    features: Doubles, target: Doubles, tried: Doubles, truth: Doubles, judged: Doubles
+) -> tuple[Doubles, Doubles, Doubles]:
+    """Solve for all strengths and keep the best of each sensor: weights (features, sensors), mean, strength."""
+    mean = target.mean(axis=0)
+    values, vectors = np.linalg.eigh(features.T @ features)
+    projected = vectors.T @ (features.T @ (target - mean))
+    weights, strength = np.zeros(projected.shape), np.zeros(len(mean))
+    least: Doubles = np.full(len(mean), np.inf)
+    for share in STRENGTHS:
+        solved = vectors @ (projected / (np.maximum(values, 0.0) + share * len(features))[:, None])
+        loss = (np.where(judged, truth - tried @ solved - mean, 0.0) ** 2).sum(axis=0)
+        better = loss < least
+        least = np.where(better, loss, least)
+        weights[:, better] = solved[:, better]
+        strength[better] = share
+    return weights, mean, strength
+
+
+def _stacked(pieces: Sequence[Steps], name: str, horizon: int) -> Doubles:
+    stacked: Doubles = np.concatenate([getattr(steps, name)[:, horizon] for steps in pieces]).astype(np.float64)
+    return stacked
 
 
 def _fold(weights: Doubles, bias: Doubles, strength: Doubles, example: Steps) -> Highway:
@@ -106,9 +115,7 @@ def _fold(weights: Doubles, bias: Doubles, strength: Doubles, example: Steps) ->
     cut = (lags - 1) * sensors
     relative = weights[:cut].reshape(lags - 1, sensors, -1)
     absolute = np.concatenate((relative, -relative.sum(axis=0, keepdims=True))).reshape(lags * sensors, -1)
-    return Highway(
-        absolute.astype(np.float32), weights[cut:].astype(np.float32), bias.astype(np.float32), strength
-    )
+    return Highway(absolute.astype(np.float32), weights[cut:].astype(np.float32), bias.astype(np.float32), strength)
 
 
 def season(period: float, samples: int) -> int | None:

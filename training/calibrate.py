@@ -64,7 +64,9 @@ def _quantiles(ratios: Doubles, level: float) -> Doubles:
     return found
 
 
-def calibrate(rehearsals: Sequence[Rehearsal], below: Doubles, above: Doubles, scored: NDArray[np.bool_]) -> Calibration:
+def calibrate(
+    rehearsals: Sequence[Rehearsal], below: Doubles, above: Doubles, scored: NDArray[np.bool_]
+) -> Calibration:
     """Learn what normal residuals look like.
 
     Args:

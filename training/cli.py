@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 
 import edge
-from edge.cli import DONE, FAILED, add, guarded
+from edge.cli import DONE, FAILED, Commands, add, guarded
 from edge.errors import ConfigError, OperatorError, ReadingError
 from edge.reading import parse_time
 from edge.recording import stem
@@ -40,7 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_fit(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_fit(commands: Commands) -> None:
     text = "fit a bundle on recorded history"
     example = "tidegate-train fit --data january.csv.gz february.csv.gz --out boiler.bundle --horizons 1,6,24"
     parser = add(commands, "fit", _fit, text, example)
@@ -59,7 +59,7 @@ def _add_fit(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     parser.add_argument("--bundle-version", type=_count, default=1, metavar="N", help="number of this version")
 
 
-def _add_evaluate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_evaluate(commands: Commands) -> None:
     text = "measure a bundle on rows it was not trained on, with baselines beside it"
     example = "tidegate-train evaluate boiler.bundle --data march.csv.gz --events faults.csv"
     parser = add(commands, "evaluate", _evaluate, text, example)
@@ -104,8 +104,9 @@ def _fit(options: argparse.Namespace) -> int:
     except OperatorError as wrong:
         raise _named(options.data, wrong) from wrong
     _say(
-        f"{len(prepared.series)} streams, {sum(map(len, prepared.series))} samples {prepared.period:g} s apart, sensors "
-        f"{', '.join(prepared.sensors)}; window {prepared.window}, horizons {', '.join(map(str, prepared.horizons))}"
+        f"{len(prepared.series)} streams, {sum(map(len, prepared.series))} samples {prepared.period:g} s apart, "
+        f"sensors {', '.join(prepared.sensors)}; window {prepared.window}, "
+        f"horizons {', '.join(map(str, prepared.horizons))}"
     )
     for note in prepared.notes:
         _say(f"note: {note}")

@@ -21,13 +21,14 @@ runtimes. The highway stays float32 in every mode: a ridge map is a difference o
 """
 
 import tempfile
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from training.baseline import Highway
-from training.network import Network, multiples  # before TensorFlow, which it silences
+from training.network import Network, multiples, silenced  # before TensorFlow, which it silences
 
 # isort: split
 import keras
@@ -68,7 +69,7 @@ def convert(
         A TFLite model that tflite-runtime 2.14 and every later runtime load.
     """
     module = _module(network, highway, residual_scale.astype(np.float32), width_base.astype(np.float32))
-    with tempfile.TemporaryDirectory() as folder:
+    with silenced(), tempfile.TemporaryDirectory() as folder:
         tf.saved_model.save(module, folder, signatures={SIGNATURE: module.step})
         graph = bytes(tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE]).convert())
         if mode == "int8":
@@ -184,8 +185,13 @@ def _products(model: schema.ModelT) -> list[schema.OperatorT]:
         operator
         for operator in model.subgraphs[0].operators
         if model.operatorCodes[operator.opcodeIndex].builtinCode == schema.BuiltinOperator.FULLY_CONNECTED
-        and not tensors[operator.outputs[0]].name.startswith(HIGHWAY.encode())
+        and not _is_highway(tensors[operator.outputs[0]].name.decode())
     ]
+
+
+def _is_highway(name: str) -> bool:
+    """Tell the tensors of the highway by their scope."""
+    return name.startswith(HIGHWAY)
 
 
 def _store_float16(kernel: Floats, stored: schema.TensorT) -> bytes:
@@ -202,7 +208,8 @@ def _store_int8(kernel: Floats, stored: schema.TensorT) -> bytes:
     stored.quantization.quantizedDimension = 0
     stored.quantization.scale = scale.tolist()
     stored.quantization.zeroPoint = [0] * len(scale)
-    return np.round(kernel / scale[:, None]).astype(np.int8).tobytes()
+    stored_bytes: bytes = np.round(kernel / scale[:, None]).astype(np.int8).tobytes()
+    return stored_bytes
 
 
 def _multiply_in_int8(folder: str, graph: bytes, representative: Iterable[Rows]) -> bytes:
@@ -217,10 +224,12 @@ def _multiply_in_int8(folder: str, graph: bytes, representative: Iterable[Rows])
     model = flatbuffer_utils.read_model_from_bytearray(bytearray(graph))
     names = {number: name for name, number in vars(schema.BuiltinOperator).items()}
     operators = {names[code.builtinCode] for code in model.operatorCodes} - {"FULLY_CONNECTED"}
-    highway = [tensor.name.decode() for tensor in model.subgraphs[0].tensors if tensor.name.startswith(HIGHWAY.encode())]
+    highway = [name for name in (tensor.name.decode() for tensor in model.subgraphs[0].tensors) if _is_highway(name)]
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # its own interpreter is to be retired
+        calibrated = converter.convert()
     return bytes(
         mlir_quantize(
-            converter.convert(),
+            calibrated,
             # A scale for each output makes it write FULLY_CONNECTED version 12, which tflite-runtime 2.14 refuses.
             disable_per_channel_for_dense_layers=True,
             denylisted_ops=sorted(operators),

@@ -32,10 +32,7 @@ def judge(model: Model, learned: Learned, spans: Sequence[Span]) -> tuple[list[Q
     for place, horizon in enumerate(learned.horizons):
         seasonal = None if steps is None or steps < horizon else _seasonal(spans, horizon, steps)
         errors = _errors(said, ridge, seasonal, place, horizon)
-        rows += [
-            _row(errors, sensor, name, horizon)
-            for sensor, name in enumerate(learned.sensors)
-        ]
+        rows += [_row(errors, sensor, name, horizon) for sensor, name in enumerate(learned.sensors)]
     return rows, said
 
 
@@ -116,8 +113,19 @@ def _seasonal_rmse(errors: _Errors, sensor: int) -> float | None:
 def skill(row: QualityRow) -> float:
     """Return 1 - RMSE / the better of persistence and ridge: above 0 is better than what comes for nothing.
 
-    >>> skill(QualityRow(sensor="t", horizon=1, samples=9, forecast=0.9, persistence=1.0, seasonal=None, ridge=1.2,
-    ...                  coverage=0.9, width=1.0))
+    >>> skill(
+    ...     QualityRow(
+    ...         sensor="t",
+    ...         horizon=1,
+    ...         samples=9,
+    ...         forecast=0.9,
+    ...         persistence=1.0,
+    ...         seasonal=None,
+    ...         ridge=1.2,
+    ...         coverage=0.9,
+    ...         width=1.0,
+    ...     )
+    ... )
     0.09999999999999998
     """
     best = min(row.persistence, row.ridge)

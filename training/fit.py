@@ -28,6 +28,7 @@ from training.rehearse import rehearse
 from training.windows import Steps, cut, part
 
 Doubles = NDArray[np.float64]
+Floats = NDArray[np.float32]
 Say = Callable[[str], None]
 
 EARNED = 0.002  # a part that lowers the squared residual by less than this share has not earned its place
@@ -109,7 +110,8 @@ def teach(prepared: Prepared, recipe: Recipe, say: Say) -> Taught:
 def _residual_scale(highway: Highway, fit: list[Steps]) -> Doubles:
     missed = np.concatenate([np.where(steps.known, steps.target - highway.forecast(steps), np.nan) for steps in fit])
     count = np.maximum((~np.isnan(missed)).sum(axis=0), 1)
-    return np.maximum(np.sqrt(np.nansum(missed * missed, axis=0, dtype=np.float64) / count), LEAST_SCALE)
+    scale: Doubles = np.maximum(np.sqrt(np.nansum(missed * missed, axis=0, dtype=np.float64) / count), LEAST_SCALE)
+    return scale
 
 
 def _shortened(training: Training, samples: int) -> Training:
@@ -151,9 +153,10 @@ def _weigh(
     return highway_weight, _earned(correction, left, watched.weight > 0) * (highway_weight > 0)
 
 
-def _earned(offered: NDArray[np.float32], wanted: NDArray[np.float32], known: NDArray[np.bool_]) -> Doubles:
-    axes = tuple(range(offered.ndim - 2))
-    offered, wanted = (np.where(known, values, 0.0).astype(np.float64) for values in (offered, wanted))
+def _earned(offer: NDArray[np.floating], want: NDArray[np.floating], known: NDArray[np.bool_]) -> Doubles:
+    """Return the share of an offered part that lowers the squared residual most; 0 where that gains too little."""
+    axes = tuple(range(offer.ndim - 2))
+    offered, wanted = (np.where(known, values, 0.0).astype(np.float64) for values in (offer, want))
     power = (offered * offered).sum(axis=axes)
     share = np.clip((offered * wanted).sum(axis=axes) / np.maximum(power, 1e-30), 0.0, 1.0)
     before = (wanted * wanted).sum(axis=axes)
@@ -254,7 +257,7 @@ def _stream(model: Model, steps: Steps) -> NDArray[np.float32]:
     return said
 
 
-def _representative(prepared: Prepared, taught: Taught) -> Iterator[tuple[NDArray[np.float32], ...]]:
+def _representative(prepared: Prepared, taught: Taught) -> Iterator[tuple[Floats, Floats, Floats]]:
     """Yield inputs as the device will see them: consecutive steps of the fit split, the float state carried."""
     scales = {"residual_scale": taught.residual_scale, "width_base": taught.width_base}
     model = Model(convert(taught.network, taught.highway, mode="float32", **scales))

@@ -6,24 +6,44 @@ outputs near 1, whatever the sensors are: corrections are counted in residual sc
 `training.convert`), widths as multiples of `width_base`. The last layer starts at zero, so that an untrained
 network corrects nothing and gives the base widths: the floor from which every fit starts, and to which it
 returns when the stop part likes nothing better.
+
+First what a network is and says, then how it is trained.
 """
 
 import math
 import os
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from training.recipe import Architecture, Training
 
-# TensorFlow reads this when it is imported; its notices are for its own developers.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import keras  # noqa: E402
-import tensorflow as tf  # noqa: E402
+@contextmanager
+def silenced() -> Iterator[None]:
+    """Keep from the user what TensorFlow's C++ writes to stderr; exceptions pass as ever."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+with silenced():  # it tells of the graphics cards that are not there before it reads its log level
+    import keras
+    import tensorflow as tf
+tf.get_logger().setLevel("ERROR")
 
 CELLS = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "rnn": keras.layers.SimpleRNN}
 OPTIMISERS = {
@@ -36,31 +56,11 @@ ONE = math.log(math.e - 1)  # softplus of it is 1: an output of zero is the base
 NARROWEST, WIDEST = -6.0, 20.0  # before the softplus: 0.0025 and 20 base widths, and no overflow in float32
 LEAST_WIDTH = 0.01  # residual scales; a sensor that never moved in the fit part still gets an interval
 CHUNK = 1024  # steps that `correct` runs at once: bounds its memory
+LOOKS = 20  # at the stop part in a whole budget
 
-Batch: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray]
-States: TypeAlias = list[list[tf.Tensor]] | None
-
-
-class Loss(Protocol):
-    """A loss of one batch: x (n, steps, inputs), target and weight (n, steps, horizons, sensors)."""
-
-    def __call__(self, x: tf.Tensor, target: tf.Tensor, weight: tf.Tensor, *, training: bool) -> tf.Tensor:
-        """Return the sum of the weighted losses."""
-
-
-@dataclass(frozen=True)
-class Sequences:
-    """Subsequences of a recording.
-
-    Attributes:
-        x: the network's inputs, shape (n, steps, inputs), float32.
-        target: (truth − last value − highway) / residual scale, shape (n, steps, horizons, sensors), float32; finite.
-        weight: 1 where the target is known and counts, 0 in the burn-in and where it is missing; the target's shape.
-    """
-
-    x: np.ndarray
-    target: np.ndarray
-    weight: np.ndarray
+Floats = NDArray[np.float32]
+States = list[list[tf.Tensor]] | None
+Loss = Callable[[tf.Tensor, tf.Tensor, tf.Tensor, bool], tf.Tensor]  # of x, target, weight; whether in training
 
 
 @dataclass(frozen=True)
@@ -92,21 +92,6 @@ class Network:
         return [[int(units) for units in np.atleast_1d(layer.cell.state_size)] for layer in self.recurrent]
 
 
-@dataclass(frozen=True)
-class History:
-    """How a training went.
-
-    Attributes:
-        losses: mean loss on the stop part at each look; the first is the untrained network's.
-        best: which look the weights were restored from.
-        updates: steps the optimiser took.
-    """
-
-    losses: tuple[float, ...]
-    best: int
-    updates: int
-
-
 def build(architecture: Architecture, *, inputs: int, horizons: int, sensors: int, seed: int) -> Network:
     """Make an untrained network; one seed gives one network.
 
@@ -120,77 +105,25 @@ def build(architecture: Architecture, *, inputs: int, horizons: int, sensors: in
     return Network(recurrent, head, inputs, horizons, sensors)
 
 
-def fit(network: Network, data: Sequences, stop: Sequences, recipe: Training, *, interval: float, seed: int) -> History:
-    """Train the network in place and leave it with the weights that the stop part liked best.
-
-    The loss is the recipe's loss of the correction plus the pinball loss of both bounds around it. The stop part
-    is looked at after every pass over `data`, or every twentieth of the budget, whichever comes first.
-
-    Args:
-        network: fresh from `build`; it is changed.
-        data: what the weights are fitted on.
-        stop: what decides which weights stay; later than `data`.
-        recipe: optimiser, loss and budget.
-        interval: central probability between the bounds.
-        seed: of the order of the subsequences.
-
-    Returns:
-        The losses on the stop part.
-    """
-    tf.config.experimental.enable_op_determinism()
-    passes = math.ceil(len(data.x) / recipe.batch)
-    budget = min(recipe.updates, recipe.epochs * passes)
-    look_every = max(1, min(passes, budget // 20))
-    loss = _loss(network, recipe.loss, base_widths(data, interval), interval)
-    update = _update(network, loss, recipe, budget)
-    measure = _measure(network, loss)
-    best = _Best(network, measure(stop, recipe.batch))
-    done = 0
-    with tqdm(total=budget, desc="training", unit="update", disable=None) as bar:
-        for done, batch in enumerate(_shuffled(data, recipe.batch, budget, seed), start=1):
-            update(*batch)
-            bar.update()
-            if done % look_every == 0 or done == budget:
-                best.take(measure(stop, recipe.batch))
-                bar.set_postfix(stop=f"{best.losses[-1]:.4f}")
-            if best.age >= recipe.patience:
-                break
-    return best.restore(done)
-
-
-def base_widths(data: Sequences, interval: float) -> np.ndarray:
-    """Measure how far the targets reach below and above zero: the widths of an untrained network.
-
-    Returns:
-        Shape (2, horizons, sensors), below and above, residual scales, all > 0.
-    """
-    tails = ((1 - interval) / 2, (1 + interval) / 2)
-    widths = np.empty((2, *data.target.shape[2:]), np.float32)
-    for index in np.ndindex(widths.shape[1:]):
-        known = data.target[:, :, *index][data.weight[:, :, *index] > 0]
-        low, high = np.quantile(known, tails) if known.size else (-1.0, 1.0)
-        widths[:, *index] = -low, high
-    return np.maximum(widths, LEAST_WIDTH)
-
-
-def correct(network: Network, x: np.ndarray) -> np.ndarray:
+def correct(network: Network, x: Floats) -> Floats:
     """Run sequences from an empty state, without dropout.
 
     Args:
         network: trained.
-        x: shape (n, steps, inputs), float32.
+        x: shape (n, steps, inputs).
 
     Returns:
-        Shape (n, steps, 3, horizons, sensors), float32: the correction in residual scales, then the widths below and
-        above in base widths.
+        Shape (n, steps, 3, horizons, sensors): the correction in residual scales, then the widths below and above in
+        base widths.
     """
-    run = tf.function(lambda x, states: _forward(network, x, states, training=False), reduce_retracing=True)
+    run = tf.function(lambda x, states: _forward(network, x, states, training=False))
     states: States = [[tf.zeros((len(x), units)) for units in sizes] for sizes in network.state_sizes]
-    parts = []
+    said = np.empty((*x.shape[:2], 3, network.horizons, network.sensors), np.float32)
     for start in range(0, x.shape[1], CHUNK):
-        raw, states = run(tf.constant(x[:, start : start + CHUNK], tf.float32), states)
-        parts.append(np.concatenate((raw[:, :, :1], multiples(raw[:, :, 1:])), axis=2))
-    return np.concatenate(parts, axis=1)
+        chunk = slice(start, start + CHUNK)
+        raw, states = run(tf.constant(x[:, chunk], tf.float32), states)
+        said[:, chunk, 0], said[:, chunk, 1:] = raw[:, :, 0], multiples(raw[:, :, 1:])
+    return said
 
 
 def multiples(raw: tf.Tensor) -> tf.Tensor:
@@ -198,39 +131,11 @@ def multiples(raw: tf.Tensor) -> tf.Tensor:
     return tf.math.log(1.0 + tf.math.exp(tf.clip_by_value(raw + ONE, NARROWEST, WIDEST)))
 
 
-class _Best:
-    """The losses seen so far, and the weights of the least of them."""
-
-    def __init__(self, network: Network, loss: float) -> None:
-        self.losses = [loss]
-        self._index = 0
-        self._variables = network.weights
-        self._weights = [variable.numpy() for variable in self._variables]
-
-    @property
-    def age(self) -> int:
-        """Return how many looks ago the least loss was seen."""
-        return len(self.losses) - 1 - self._index
-
-    def take(self, loss: float) -> None:
-        """Keep the present weights if `loss` is the least so far; one that is not finite never is."""
-        self.losses.append(loss)
-        if loss < self.losses[self._index]:
-            self._index = len(self.losses) - 1
-            self._weights = [variable.numpy() for variable in self._variables]
-
-    def restore(self, updates: int) -> History:
-        """Put the best weights back."""
-        for variable, weights in zip(self._variables, self._weights, strict=True):
-            variable.assign(weights)
-        return History(tuple(self.losses), self._index, updates)
-
-
 def _recurrent(architecture: Architecture, inputs: int) -> tuple[keras.layers.RNN, ...]:
-    """Stack the recurrent layers; the names are fixed, for they end up in the converted file."""
+    """Stack the recurrent layers."""
     if architecture.cell == "none":
         return ()
-    layers, width = [], inputs
+    layers = []
     for index, units in enumerate(architecture.units):
         layer = CELLS[architecture.cell](
             units,
@@ -238,24 +143,22 @@ def _recurrent(architecture: Architecture, inputs: int) -> tuple[keras.layers.RN
             return_state=True,
             dropout=architecture.dropout if index else 0.0,
             recurrent_dropout=architecture.recurrent_dropout,
-            name=f"{architecture.cell}_{index}",
+            name=f"{architecture.cell}_{index}",  # names end up in the converted file: Keras's own count upwards
         )
-        layers.append(_built(layer, width))
-        width = units
+        layers.append(_built(layer, architecture.units[index - 1] if index else inputs))
     return tuple(layers)
 
 
 def _head(architecture: Architecture, width: int, *, outputs: int) -> tuple[keras.layers.Layer, ...]:
-    """Stack the head: hidden layers with dropout between them, and an output that starts at zero."""
+    """Stack the head: hidden layers, dropout before each but the first of a memoryless one, an output of zeros."""
     layers: list[keras.layers.Layer] = []
-    if architecture.cell != "none":
-        layers.append(keras.layers.Dropout(architecture.dropout, name="dropout"))
     for index, units in enumerate(architecture.dense):
         layers.append(_built(keras.layers.Dense(units, activation="relu", name=f"dense_{index}"), width))
-        layers.append(keras.layers.Dropout(architecture.dropout, name=f"dense_{index}_dropout"))
         width = units
     layers.append(_built(keras.layers.Dense(outputs, kernel_initializer="zeros", name="out"), width))
-    return tuple(layers)
+    places = range(1 if architecture.cell == "none" else 0, len(layers))
+    dropouts = {place: keras.layers.Dropout(architecture.dropout, name=f"dropout_{place}") for place in places}
+    return tuple(part for place, layer in enumerate(layers) for part in (dropouts.get(place), layer) if part)
 
 
 def _built(layer: keras.layers.Layer, width: int) -> keras.layers.Layer:
@@ -272,41 +175,136 @@ def _forward(network: Network, x: tf.Tensor, states: States, *, training: bool) 
         after.append(state)
     for layer in network.head:
         x = layer(x, training=training) if isinstance(layer, keras.layers.Dropout) else layer(x)
-    shape = tf.shape(x)
-    return tf.reshape(x, (shape[0], shape[1], 3, network.horizons, network.sensors)), after
+    steps = tf.shape(x)[:2]
+    return tf.reshape(x, tf.concat([steps, (3, network.horizons, network.sensors)], axis=0)), after
 
 
-def _loss(network: Network, point_loss: str, base: np.ndarray, interval: float) -> Loss:
-    """Make the loss of a batch: of the correction, and of both bounds around it."""
-    tail = (1 - interval) / 2
+@dataclass(frozen=True)
+class Sequences:
+    """Subsequences of a recording.
 
-    def loss(x: tf.Tensor, target: tf.Tensor, weight: tf.Tensor, *, training: bool) -> tf.Tensor:
-        raw, _ = _forward(network, x, None, training=training)
-        widths = base * multiples(raw[:, :, 1:])
-        miss = target - raw[:, :, 0]
-        beside = tf.stop_gradient(miss)
-        bounds = _pinball(beside + widths[:, :, 0], tail) + _pinball(beside - widths[:, :, 1], 1 - tail)
-        return tf.reduce_sum(weight * (_point(miss, point_loss) + bounds))
-
-    return loss
-
-
-def _point(miss: tf.Tensor, kind: str) -> tf.Tensor:
-    """Return the loss of each miss; huber bends at one residual scale."""
-    size = tf.abs(miss)
-    if kind == "mae":
-        return size
-    if kind == "huber":
-        return tf.where(size < 1.0, 0.5 * miss * miss, size - 0.5)
-    return miss * miss
-
-
-def _pinball(miss: tf.Tensor, quantile: float) -> tf.Tensor:
-    """Return the loss whose least mean is at a quantile.
-
-    Source: Koenker & Bassett (1978), Econometrica 46, 33-50.
+    Attributes:
+        x: the network's inputs, shape (n, steps, inputs).
+        target: (truth − last value − highway) / residual scale, shape (n, steps, horizons, sensors); finite.
+        weight: 1 where the target is known and counts, 0 in the burn-in and where it is missing; the target's shape.
     """
-    return tf.maximum(quantile * miss, (quantile - 1) * miss)
+
+    x: Floats
+    target: Floats
+    weight: Floats
+
+    def take(self, rows: NDArray[np.intp] | slice) -> tuple[Floats, Floats, Floats]:
+        """Return some of them."""
+        return self.x[rows], self.target[rows], self.weight[rows]
+
+
+@dataclass(frozen=True)
+class History:
+    """How a training went.
+
+    Attributes:
+        losses: mean loss on the stop part at each look; the first is the untrained network's.
+        best: which look the weights were restored from.
+        updates: steps the optimiser took.
+    """
+
+    losses: tuple[float, ...]
+    best: int
+    updates: int
+
+
+def fit(network: Network, data: Sequences, stop: Sequences, recipe: Training, *, interval: float, seed: int) -> History:
+    """Train the network in place and leave it with the weights that the stop part liked best.
+
+    The loss is the recipe's loss of the correction plus the pinball loss of both bounds around it. The stop part
+    is looked at before the first update and after every twentieth of the budget.
+
+    Args:
+        network: fresh from `build`; it is changed.
+        data: what the weights are fitted on.
+        stop: what decides which weights stay; later than `data`.
+        recipe: optimiser, loss and budget.
+        interval: central probability between the bounds.
+        seed: of the order of the subsequences.
+
+    Returns:
+        The losses on the stop part.
+    """
+    tf.config.experimental.enable_op_determinism()
+    budget = min(recipe.updates, recipe.epochs * math.ceil(len(data.x) / recipe.batch))
+    look_every = max(1, budget // LOOKS)
+    loss = _loss(network, recipe.loss, base_widths(data, interval), interval)
+    update = _update(network, loss, recipe, budget)
+    measure = _measure(network, loss, stop, recipe.batch)
+    losses, best, kept, done = [measure()], 0, _values(network), 0
+    with tqdm(total=budget, desc="training", unit="update", disable=None) as bar:
+        for done, rows in enumerate(_shuffled(len(data.x), recipe.batch, budget, seed), start=1):
+            update(*data.take(rows))
+            bar.update()
+            if done % look_every and done < budget:
+                continue
+            losses.append(measure())
+            bar.set_postfix(stop=f"{losses[-1]:.4f}")
+            if losses[-1] < losses[best]:
+                best, kept = len(losses) - 1, _values(network)
+            elif len(losses) - 1 - best >= recipe.patience:
+                break
+    for variable, values in zip(network.weights, kept, strict=True):
+        variable.assign(values)
+    return History(tuple(losses), best, done)
+
+
+def base_widths(data: Sequences, interval: float) -> Floats:
+    """Measure how far the targets reach below and above zero: the widths of an untrained network.
+
+    Returns:
+        Shape (2, horizons, sensors), below and above, residual scales, all > 0.
+    """
+    tails = ((1 - interval) / 2, (1 + interval) / 2)
+    outputs = data.target.shape[2:]
+    targets, weights = (array.reshape(-1, math.prod(outputs)) for array in (data.target, data.weight))
+    counted = [target[weight > 0] for target, weight in zip(targets.T, weights.T, strict=True)]
+    reach = np.array([np.quantile(target, tails) if target.size else (-1.0, 1.0) for target in counted])
+    return np.maximum(reach.T * ((-1.0,), (1.0,)), LEAST_WIDTH).reshape(2, *outputs).astype(np.float32)
+
+
+def _values(network: Network) -> list[Floats]:
+    """Copy the weights."""
+    return [variable.numpy() for variable in network.weights]
+
+
+def _shuffled(count: int, batch: int, updates: int, seed: int) -> Iterator[NDArray[np.intp]]:
+    """Draw the rows of each update, pass after pass, each in a new order."""
+    random = np.random.default_rng(seed)
+    starts = range(0, count, batch)
+    for update in range(updates):
+        if update % len(starts) == 0:
+            order = random.permutation(count)
+        start = starts[update % len(starts)]
+        yield order[start : start + batch]
+
+
+def _update(network: Network, loss: Loss, recipe: Training, budget: int) -> Callable[[Floats, Floats, Floats], None]:
+    """Make the function that moves the weights by one batch."""
+    falling = keras.optimizers.schedules.CosineDecay(recipe.learning_rate, max(budget, 1))
+    optimiser = OPTIMISERS[recipe.optimiser](falling, global_clipnorm=recipe.clip_norm)
+    optimiser.build(network.weights)
+
+    def update(x: tf.Tensor, target: tf.Tensor, weight: tf.Tensor) -> None:
+        with tf.GradientTape() as tape:
+            mean = tf.math.divide_no_nan(loss(x, target, weight, True), tf.reduce_sum(weight))
+        optimiser.apply(tape.gradient(mean, [variable.value for variable in network.weights]), network.weights)
+
+    traced: Callable[[Floats, Floats, Floats], None] = tf.function(update, _signature(network))
+    return traced
+
+
+def _measure(network: Network, loss: Loss, stop: Sequences, batch: int) -> Callable[[], float]:
+    """Make the function that measures the mean loss over the stop part, without dropout."""
+    traced = tf.function(lambda x, target, weight: loss(x, target, weight, False), _signature(network))
+    counted = max(float(stop.weight.sum(dtype=np.float64)), 1.0)
+    pieces = [slice(start, start + batch) for start in range(0, len(stop.x), batch)]
+    return lambda: sum(float(traced(*stop.take(piece))) for piece in pieces) / counted
 
 
 def _signature(network: Network) -> list[tf.TensorSpec]:
@@ -315,44 +313,34 @@ def _signature(network: Network) -> list[tf.TensorSpec]:
     return [tf.TensorSpec((None, None, network.inputs), tf.float32), outputs, outputs]
 
 
-def _update(network: Network, loss: Loss, recipe: Training, budget: int) -> Callable[..., None]:
-    """Make the function that moves the weights by one batch."""
-    fall = keras.optimizers.schedules.CosineDecay(recipe.learning_rate, max(budget, 1))
-    optimiser = OPTIMISERS[recipe.optimiser](fall, global_clipnorm=recipe.clip_norm)
-    optimiser.build(network.weights)
+def _loss(network: Network, point_loss: str, base: Floats, interval: float) -> Loss:
+    """Make the sum of the weighted losses of a batch: of the correction, and of both bounds around it."""
+    tail = (1 - interval) / 2
 
-    def update(x: tf.Tensor, target: tf.Tensor, weight: tf.Tensor) -> None:
-        with tf.GradientTape() as tape:
-            mean = tf.math.divide_no_nan(loss(x, target, weight, training=True), tf.reduce_sum(weight))
-        values = [variable.value for variable in network.weights]
-        optimiser.apply(tape.gradient(mean, values), network.weights)
+    def loss(x: tf.Tensor, target: tf.Tensor, weight: tf.Tensor, training: bool) -> tf.Tensor:
+        raw, _ = _forward(network, x, None, training=training)
+        widths = base * multiples(raw[:, :, 1:])
+        missed = target - raw[:, :, 0]
+        around = tf.stop_gradient(missed)
+        bounds = _pinball(around + widths[:, :, 0], tail) + _pinball(around - widths[:, :, 1], 1 - tail)
+        return tf.reduce_sum(weight * (_point(missed, point_loss) + bounds))
 
-    return tf.function(update, input_signature=_signature(network))
-
-
-def _measure(network: Network, loss: Loss) -> Callable[[Sequences, int], float]:
-    """Make the function that measures the mean loss over sequences, without dropout."""
-    run = tf.function(lambda x, target, weight: loss(x, target, weight, training=False), _signature(network))
-
-    def measure(data: Sequences, batch: int) -> float:
-        rows = [slice(start, start + batch) for start in range(0, len(data.x), batch)]
-        total = sum(float(run(*_batch(data, row))) for row in rows)
-        return total / max(float(data.weight.sum(dtype=np.float64)), 1.0)
-
-    return measure
+    return loss
 
 
-def _shuffled(data: Sequences, batch: int, updates: int, seed: int) -> Iterator[Batch]:
-    """Draw batches, pass after pass, each in a new order."""
-    random = np.random.default_rng(seed)
-    starts = range(0, len(data.x), batch)
-    for update in range(updates):
-        if update % len(starts) == 0:
-            order = random.permutation(len(data.x))
-        start = starts[update % len(starts)]
-        yield _batch(data, order[start : start + batch])
+def _point(missed: tf.Tensor, kind: str) -> tf.Tensor:
+    """Return the loss of each correction; huber bends at one residual scale."""
+    size = tf.abs(missed)
+    if kind == "mae":
+        return size
+    if kind == "huber":
+        return tf.where(size < 1.0, 0.5 * missed * missed, size - 0.5)
+    return missed * missed
 
 
-def _batch(data: Sequences, rows: np.ndarray | slice) -> Batch:
-    """Take some of the sequences."""
-    return data.x[rows], data.target[rows], data.weight[rows]
+def _pinball(missed: tf.Tensor, quantile: float) -> tf.Tensor:
+    """Return the loss whose mean is least at a quantile.
+
+    Source: Koenker & Bassett (1978), Econometrica 46, 33-50.
+    """
+    return tf.maximum(quantile * missed, (quantile - 1) * missed)

@@ -67,9 +67,7 @@ def describe(fitted: Fitted, prepared: Prepared, recipe: Recipe, version: int) -
             coverage=recipe.network.interval, below=_table(learned.below), above=_table(learned.above)
         ),
         score=_score(learned.calibration),
-        detection=DetectionTable(
-            false_alarms_per_week=learned.false_alarms_per_week, close_after=learned.close_after
-        ),
+        detection=DetectionTable(false_alarms_per_week=learned.false_alarms_per_week, close_after=learned.close_after),
         parity=fitted.parity,
         data=_data(prepared),
         quality=fitted.quality,

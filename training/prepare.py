@@ -6,18 +6,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.errors import RecordingError
+from edge.errors import ConfigError, RecordingError
 from edge.grid import GridCounts
 from edge.recording import Recording
 from edge.scale import Scaling
 from training.recipe import Recipe
 from training.rehearse import Span
 from training.series import Series, common_sensors, find_period, lay_on_grid
-from training.windows import Steps, find_cycles, fit_scaling, lay_steps
+from training.windows import STILL, Steps, find_cycles, fit_scaling, lay_steps
 
 FEWEST = 60  # samples of a stream below which no split holds enough to say anything
 WINDOW = 60  # steps; see the README for how far the carried state then is from a window run anew
 SHORTEST_WINDOW = 8
+LEAST_PART = 8  # samples of the fit, stop and calibrate split
+LARGEST = 1e100  # sensor units; beyond it squares overflow, and what is written there means "missing"
 HORIZONS = (1, 6, 24)  # steps ahead, where the recording is long enough for them
 
 
@@ -75,6 +77,7 @@ def prepare(recordings: Sequence[Recording], recipe: Recipe) -> Prepared:
 
     Raises:
         RecordingError: there is not enough to train on; the text says of what.
+        ConfigError: the recipe asks for more than the recording holds.
     """
     sensors = common_sensors(recordings, recipe.data.sensors)
     period = recipe.data.period or find_period(recordings)
@@ -83,14 +86,15 @@ def prepare(recordings: Sequence[Recording], recipe: Recipe) -> Prepared:
     if not kept:
         longest = max(map(len, series))
         raise RecordingError(f"must have a stream of at least {FEWEST} samples {period:g} s apart, got {longest}")
+    _check_range(kept, sensors)
     cuts = [_cuts(one, recipe) for one in kept]
     ends = [cut.fit for cut in cuts]
     scaling = fit_scaling(kept, ends)
     moved = _moved(kept, ends)
     if not moved.any():
         raise RecordingError("must have a sensor that moves in the first part of the recording, all are constant there")
-    window, lags = _window(recipe, min(ends))
-    horizons = _horizons(recipe, min(cut.calibrate - cut.stop for cut in cuts))
+    window, lags = _window(recipe, min(_longest_life(one, end) for one, end in zip(kept, ends, strict=True)))
+    horizons = _horizons(recipe, cuts)
     cycles = find_cycles(kept, ends, period)
     steps = [lay_steps(one, scaling, cycles, lags=lags, horizons=horizons) for one in kept]
     notes = _notes(recordings, series, kept, counts, np.array(sensors)[~moved])
@@ -100,11 +104,24 @@ def prepare(recordings: Sequence[Recording], recipe: Recipe) -> Prepared:
     )  # fmt: skip
 
 
+def _check_range(series: Sequence[Series], sensors: Sequence[str]) -> None:
+    for place, sensor in enumerate(sensors):
+        largest = max(float(np.abs(one.values[:, place]).max()) for one in series)
+        if largest > LARGEST:
+            raise RecordingError(f"{sensor}: must be within ±{LARGEST:g}, got {largest:g}; leave missing cells empty")
+
+
 def _cuts(one: Series, recipe: Recipe) -> Cuts:
     splits = recipe.splits
     shares = np.cumsum((splits.fit, splits.stop, splits.calibrate))
     fit, stop, calibrate = (round(len(one) * share) for share in shares.tolist())
-    return Cuts(fit, stop, calibrate if splits.test > 0 else len(one), len(one))
+    cuts = Cuts(fit, stop, calibrate if splits.test > 0 else len(one), len(one))
+    least = min(cuts.fit, cuts.stop - cuts.fit, cuts.calibrate - cuts.stop)
+    if least < LEAST_PART:
+        raise ConfigError(
+            f"splits: must leave {LEAST_PART} samples to each of fit, stop and calibrate, got {least} of {len(one)}"
+        )
+    return cuts
 
 
 def _moved(series: Sequence[Series], ends: Sequence[int]) -> NDArray[np.bool_]:
@@ -113,20 +130,39 @@ def _moved(series: Sequence[Series], ends: Sequence[int]) -> NDArray[np.bool_]:
     )
     low = np.where(np.isnan(values), np.inf, values).min(axis=0)
     high = np.where(np.isnan(values), -np.inf, values).max(axis=0)
-    moved: NDArray[np.bool_] = high - low > 1e-9 * np.maximum(1.0, np.abs(high))
+    moved: NDArray[np.bool_] = high - low > STILL * np.maximum(np.abs(low), np.abs(high))
     return moved
 
 
-def _window(recipe: Recipe, shortest_fit: int) -> tuple[int, int]:
-    window = recipe.data.window or int(np.clip(shortest_fit // 4, SHORTEST_WINDOW, WINDOW))
+def _longest_life(one: Series, end: int) -> int:
+    """Return the most samples without a long gap among them, before `end`."""
+    return int(np.bincount(one.starts[:end]).max())
+
+
+def _window(recipe: Recipe, longest: int) -> tuple[int, int]:
+    window = recipe.data.window or int(np.clip(longest // 4, SHORTEST_WINDOW, WINDOW))
+    if window > longest:
+        raise ConfigError(
+            f"data.window: must be at most {longest}, the samples of the fit split without a long gap, got {window}"
+        )
     return window, min(recipe.data.lags, window)
 
 
-def _horizons(recipe: Recipe, shortest_calibrate: int) -> tuple[int, ...]:
-    """Return the horizons: those asked for, 1 always among them, or those that the calibrate split can judge."""
-    if recipe.data.horizons:
-        return tuple(sorted({1, *recipe.data.horizons}))
-    return tuple(horizon for horizon in HORIZONS if horizon == 1 or 4 * horizon <= shortest_calibrate)
+def _horizons(recipe: Recipe, cuts: Sequence[Cuts]) -> tuple[int, ...]:
+    """Return the horizons: those asked for, 1 always among them, or those that the calibrate split can judge.
+
+    Raises:
+        ConfigError: one that was asked for looks beyond the end of the stop or the calibrate split.
+    """
+    shortest = min(min(cut.stop - cut.fit, cut.calibrate - cut.stop) for cut in cuts)
+    asked = recipe.data.horizons
+    if not asked:
+        return tuple(horizon for horizon in HORIZONS if horizon == 1 or 4 * horizon <= shortest)
+    if asked[-1] >= shortest:
+        raise ConfigError(
+            f"data.horizons: must be less than {shortest}, the samples of the shortest split, got {asked[-1]}"
+        )
+    return tuple(sorted({1, *asked}))
 
 
 def _notes(

@@ -14,8 +14,8 @@ from edge.reading import parse_time
 from edge.recording import Recording, read_spans, stem
 from edge.replay import Replay, check_columns
 from edge.runtime import Model
-from training.evaluate import detect, judge, skill
 from training.card import quality_table
+from training.evaluate import detect, judge, skill
 from training.rehearse import Span
 from training.series import Series, lay_on_grid, read
 
@@ -194,5 +194,3 @@ def _stream_line(row: StreamReport) -> str:
         f"{row.stream}: {row.rows} rows, {events} (budget {row.allowed:.2g}), "
         f"{row.flagged_share:.2%} of normal rows flagged{delays}"
     )
-
-

@@ -13,8 +13,8 @@ from edge.grid import Grid, GridCounts, Readings, Sample
 from edge.recording import Recording, assemble, read_csv
 
 NICE = (
-    0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5, 1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1200, 1800, 3600, 7200, 10_800,
-    21_600, 43_200, 86_400, 604_800,
+    0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5, 1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1200, 1800,
+    3600, 7200, 10_800, 21_600, 43_200, 86_400, 604_800,
 )  # fmt: skip
 NICE_WITHIN = 0.02  # a period this close to a nice one is a nice one with jitter
 
@@ -176,5 +176,3 @@ def fingerprint(series: Sequence[Series], sensors: Sequence[str]) -> str:
         digest.update(one.times.tobytes())
         digest.update(np.where(one.measured, one.values, np.nan).tobytes())
     return digest.hexdigest()
-
-

@@ -12,6 +12,7 @@ from training.series import Series
 
 Floats = NDArray[np.float32]
 CYCLES_SEEN = 2.0  # turns of a cycle that the fit split must hold before the clock tells it
+STILL = 1e-9  # of the level: float noise around it is no movement
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +45,26 @@ def fit_scaling(series: Sequence[Series], ends: Sequence[int]) -> Scaling:
         series: all streams.
         ends: for each stream, the sample at which its fit split ends.
     """
-    pieces = [(one.values[:end], one.measured[:end]) for one, end in zip(series, ends, strict=True)]
-    values = np.concatenate([np.where(measured, piece, np.nan) for piece, measured in pieces])
-    changes = np.concatenate([np.diff(np.where(measured, piece, np.nan), axis=0) for piece, measured in pieces])
-    centre, spread = _moments(values)
-    _, change = _moments(changes)
-    moved = spread > 1e-9 * np.maximum(1.0, np.abs(centre))
+    pieces = list(zip(series, ends, strict=True))
+    centre, spread = _moments(np.concatenate([np.where(one.measured, one.values, np.nan)[:end] for one, end in pieces]))
+    _, change = _moments(np.concatenate([_changes(one)[: end - 1] for one, end in pieces]))
+    moved = spread > STILL * np.abs(centre)
     spread = np.where(moved, spread, 1.0)
     least = 1e-3 * spread  # a change that was never seen must not be infinitely many changes
     return Scaling(centre, spread, np.where(moved, np.maximum(change, least), 1.0))
+
+
+def _changes(one: Series) -> NDArray[np.float64]:
+    """Return the change to each sample but the first, as the network reads it; nan where nothing new was measured."""
+    same_life = one.starts[1:] == one.starts[:-1]
+    known = one.measured[1:] & _heard(one)[:-1] & same_life[:, None]
+    return np.where(known, np.diff(one.values, axis=0), np.nan)
+
+
+def _heard(one: Series) -> NDArray[np.bool_]:
+    """Tell which sensors were measured at a sample or before it, shape (samples, sensors)."""
+    heard: NDArray[np.bool_] = np.maximum.accumulate(one.measured, axis=0)
+    return heard
 
 
 def _moments(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -73,11 +85,10 @@ def find_cycles(series: Sequence[Series], ends: Sequence[int], period: float) ->
     return tuple(cycle for cycle in (DAY, WEEK, YEAR) if span >= CYCLES_SEEN * cycle and cycle >= 4 * period)
 
 
-def lay_steps(
-    one: Series, scaling: Scaling, cycles: tuple[float, ...], *, lags: int, horizons: Sequence[int]
-) -> Steps:
-    """Lay out one stream step by step."""
-    scaled = scaling.scale(one.values)
+def lay_steps(one: Series, scaling: Scaling, cycles: tuple[float, ...], *, lags: int, horizons: Sequence[int]) -> Steps:
+    """Lay out one stream step by step; a sensor that was not heard yet is at its centre, as on the device."""
+    values = np.where(_heard(one), one.values, scaling.centre)
+    scaled = scaling.scale(values)
     index = np.arange(len(one))
     before = scaled[np.maximum(index - 1, one.starts)]
     ratio = (scaling.spread / scaling.change).astype(np.float32)
@@ -87,7 +98,7 @@ def lay_steps(
     there = np.minimum(ahead, len(one) - 1)
     same_life = (ahead < len(one)) & (one.starts[there] == one.starts[index][:, None])
     known = same_life[:, :, None] & one.measured[there]
-    target = np.where(known, (one.values[there] - one.values[:, None, :]) / scaling.spread, 0.0)
+    target = np.where(known, (values[there] - values[:, None, :]) / scaling.spread, 0.0)
     return Steps(x, scaled[np.maximum(back, one.starts[:, None])], target.astype(np.float32), known, one.starts)
 
 

@@ -173,17 +173,16 @@ def test_a_restarted_broker_is_found_and_subscribed_to_again(
 
 
 def test_a_broker_that_is_not_there_is_tried_until_it_comes_and_logged_once(
-    dial: Dial, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    broker: Mosquitto, dial: Dial, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    late = Mosquitto(tmp_path, "allow_anonymous true\n")
-    connection = dial(late.port)
+    broker.kill()
+    connection = dial(broker.port)
     assert connection.take(0.5) == []
-    late.start()
+    broker.start()
     wait_for_ready(connection)
-    late.kill()
     texts = [record.getMessage() for record in caplog.records if record.name == "edge.mqtt"]
-    where = f"broker {HOST}:{late.port}"
+    where = f"broker {HOST}:{broker.port}"
     assert texts[0].startswith(f"{where}: cannot be reached: ")
     assert texts[1:2] == [f"{where}: connected, MQTT 5"]
 
@@ -197,13 +196,16 @@ def test_a_persistent_session_delivers_what_was_sent_while_we_were_away(
     assert [message.payload for message in take(dial(mosquitto.port, (topic, 1)), 1)] == [b"meanwhile"]
 
 
-def test_a_broker_that_stands_still_is_noticed_by_its_silence(broker: Mosquitto, dial: Dial) -> None:
+def test_a_broker_that_stands_still_is_noticed_by_its_silence(
+    broker: Mosquitto, dial: Dial, caplog: pytest.LogCaptureFixture
+) -> None:
     connection = wait_for_ready(dial(broker.port, keepalive=1))
     broker.pause()
     wait_until(lambda: not connection.ready)
     broker.resume()
     wait_for_ready(connection)
     assert (connection.counters.connects, connection.counters.disconnects) == (2, 1)
+    assert caplog.messages == [f"broker {HOST}:{broker.port}: connection lost: Keep alive timeout"]
 
 
 # Messages in
@@ -327,18 +329,17 @@ def test_without_a_broker_qos_0_is_dropped_and_qos_1_waits(
 
 
 def test_a_full_outbox_drops_the_oldest_and_counts_them(
-    dial: Dial, tmp_path: Path, observe: Observe, node: str, monkeypatch: pytest.MonkeyPatch
+    broker: Mosquitto, dial: Dial, observe: Observe, node: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("edge.mqtt.OUTBOX", 200)
-    late = Mosquitto(tmp_path, "allow_anonymous true\n")
-    connection = dial(late.port, reconnect_min=0.5, reconnect_max=0.5)
+    broker.kill()
+    connection = dial(broker.port, reconnect_min=0.5, reconnect_max=0.5)
     for number in range(205):
         connection.publish(f"{node}/{number}", str(number).encode(), 1, True)
-    late.start()
-    observer = observe(late.port, f"{node}/#")
+    broker.start()
+    observer = observe(broker.port, f"{node}/#")
     assert [int(observer.hear().payload) for _ in range(200)] == list(range(5, 205))
     assert connection.counters.publish_dropped == 5
-    late.kill()
 
 
 def test_what_was_not_acknowledged_is_sent_again_to_the_next_broker(
@@ -450,6 +451,7 @@ class Stub:
         levels: the protocol level of each CONNECT that came: 5, or 4 for MQTT 3.1.1.
         published: how many messages of QoS 1 came.
         acknowledges: whether they are answered.
+        left: set when a connection has ended.
     """
 
     def __init__(self, connack: Callable[[int, int], bytes | None], granted: int = 1) -> None:
@@ -457,6 +459,7 @@ class Stub:
         self.levels: list[int] = []
         self.published = 0
         self.acknowledges = True
+        self.left = threading.Event()
         self._connack = connack
         self._granted = granted
         self._sock: socket.socket | None = None
@@ -482,6 +485,7 @@ class Stub:
                 return
             with self._sock as sock, sock.makefile("rb") as stream, suppress(OSError):
                 self._talk(sock, stream)
+            self.left.set()
 
     def _talk(self, sock: socket.socket, stream: BinaryIO) -> None:
         level = read_packet(stream)[1][6]
@@ -564,6 +568,13 @@ def test_a_server_that_speaks_neither_is_tried_in_both_with_pauses(stub: Server,
     assert server.levels in ([5, 4, 5, 4], [5, 4])
 
 
+def test_a_server_that_refuses_3_1_1_is_not_asked_for_3_1(stub: Server, dial: Dial) -> None:
+    server = stub(lambda number, level: b"\x20\x02\x00\x01")
+    dial(server.port, protocol="3.1.1").take(0.0)
+    wait_until(lambda: len(server.levels) == 3)
+    assert server.levels == [4, 4, 4]
+
+
 def test_a_version_that_the_operator_chose_and_the_server_refuses_is_the_operators_fault(
     stub: Server, dial: Dial
 ) -> None:
@@ -579,7 +590,10 @@ def test_a_refused_subscription_is_the_operators_fault(stub: Server, dial: Dial,
     connection = dial(server.port, ("sensors/#", 1), protocol="5" if welcome is WELCOME_5 else "3.1.1")
     with pytest.raises(OperatorError, match=f"broker {HOST}:{server.port}: must grant every .*'sensors/#': "):
         wait_for_ready(connection)
-    assert not connection.ready
+    assert server.left.wait(2.0)
+    with pytest.raises(OperatorError):
+        connection.take(0.2)
+    assert (connection.ready, len(server.levels)) == (False, 1)
 
 
 def test_a_password_that_is_refused_later_is_tried_again(stub: Server, dial: Dial) -> None:

@@ -1,0 +1,138 @@
+"""What the tests of the device's core share: a small cohort whose numbers can be followed by eye, and real bundles."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge import bundle
+from edge.bundle import Bundle
+from edge.cohort import Cohort, Learned, Verdicts
+from edge.grid import Sample
+from edge.scale import Scaling
+from edge.score import Calibration, Tail
+from tests import make_bundles
+
+ROOT = make_bundles.ROOT
+UNITS = 2
+nan = float("nan")
+
+
+def calm_calibration(sensors: int) -> Calibration:
+    """Return a calibration in which a smoothed quotient of 1 has the surprise 1, and so on up to 20."""
+    straight = Tail(np.array([0.0, 20.0]), np.array([0.0, 20.0]))
+    return Calibration(
+        scored=np.ones(sensors, np.bool_),
+        spans=(1.0, 3.0),
+        spread=np.ones((2, sensors)),
+        energy=np.ones(sensors),
+        tails=(straight,) * 4,
+        worst=straight,
+    )
+
+
+def learned_by_hand(**changes: object) -> Learned:
+    """Return what training might have learned of two sensors: forecasts are the last value, intervals ± 1.
+
+    The window has 4 steps, a step 10 s, and a score of 1 needs a surprise of about 3.9 (the most the budget can ask).
+    """
+    one = np.ones((2, 2))
+    known = Learned(
+        sensors=("warm", "damp"),
+        period=10.0,
+        window=4,
+        lags=2,
+        max_gap=3,
+        horizons=(1, 3),
+        cycles=(),
+        scaling=Scaling(np.zeros(2), np.ones(2), np.ones(2)),
+        highway=one,
+        correction=one,
+        below=one,
+        above=one,
+        calibration=calm_calibration(2),
+        false_alarms_per_week=1e9,
+        close_after=2,
+    )
+    return replace(known, **changes)
+
+
+def persist(x: np.ndarray, lags: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Stand for the graph: no step away from the last value, half-widths of 1, a state that counts the steps."""
+    parts = np.zeros((len(x), 4, 2, 2), dtype=np.float32)
+    parts[:, 2:] = 1.0
+    return parts.reshape(len(x), -1), state + 1.0
+
+
+def cohort_by_hand(streams: int = 1, **changes: object) -> Cohort:
+    """Return a cohort of that kind with streams s0, s1 and so on."""
+    cohort = Cohort(learned_by_hand(**changes), persist, UNITS)
+    for stream in range(streams):
+        cohort.admit(f"s{stream}")
+    return cohort
+
+
+def at(step: int, *values: float, restart: bool = False) -> Sample:
+    """Return the sample of a step of 10 s; both sensors say the step's number unless told otherwise."""
+    return Sample(10.0 * step, values or (float(step),) * 2, restart)
+
+
+def numbers(verdicts: Verdicts) -> list[np.ndarray]:
+    """Return every array of numbers in verdicts; compare them with `same`."""
+    names = (
+        "times", "values", "measured", "expected", "lower", "upper", "score", "share", "restarted",
+        "forecast", "forecast_lower", "forecast_upper",
+    )  # fmt: skip
+    return [getattr(verdicts, name) for name in names]
+
+
+def same(one: Verdicts, other: Verdicts) -> bool:
+    """Tell whether verdicts are the same bit for bit; the rows may have other numbers."""
+    return all(same_bits(mine, theirs) for mine, theirs in zip(numbers(one), numbers(other), strict=True))
+
+
+def same_bits(one: np.ndarray, other: np.ndarray) -> bool:
+    """Tell whether two arrays are the same bit for bit, but for the sign of a nan, which says nothing."""
+    return one.shape == other.shape and settled(one).tobytes() == settled(other).tobytes()
+
+
+def settled(array: np.ndarray) -> np.ndarray:
+    """Return an array whose nans are all of the same bits."""
+    return np.where(np.isnan(array), np.nan, array)
+
+
+@pytest.fixture(scope="session")
+def bundles() -> Path:
+    """Return the folder of small real bundles, made anew when a source they depend on has changed.
+
+    Where training is not installed they are taken as they are.
+    """
+    folder = Path(os.environ.get("TIDEGATE_BUNDLES", ROOT / "build" / "test-bundles"))
+    if importlib.util.find_spec("tensorflow") is None:
+        if not (folder / make_bundles.STAMP).exists():
+            pytest.fail(f"{folder}: must hold bundles made in the main environment: run its tests first", pytrace=False)
+        return folder
+    if not make_bundles.fresh(folder):
+        command = [sys.executable, "-m", "tests.make_bundles", str(folder)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
+        if done.returncode:
+            pytest.fail(f"{' '.join(command)} failed:\n{done.stderr[-3000:]}", pytrace=False)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def loaded(bundles: Path) -> Callable[[str], Bundle]:
+    """Return a function that loads a bundle by its name, once."""
+
+    @cache
+    def load(name: str) -> Bundle:
+        return bundle.load(bundles / f"{name}.bundle")
+
+    return load

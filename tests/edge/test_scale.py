@@ -1,0 +1,42 @@
+"""Hold the scale, and the layout of what the network reads."""
+
+import numpy as np
+import pytest
+
+from edge.scale import CHANGE_BOUND, LEVEL_BOUND, Scaling, lay_out, width
+
+SCALING = Scaling(centre=np.array([20.0, 50.0]), spread=np.array([2.0, 10.0]), change=np.array([0.5, 1.0]))
+RATIO = (SCALING.spread / SCALING.change).astype(np.float32)
+
+
+def row(*numbers: float) -> np.ndarray:
+    return np.array([numbers], dtype=np.float32)
+
+
+def both(*measured: bool) -> np.ndarray:
+    return np.array([measured], dtype=np.bool_)
+
+
+def test_values_are_told_in_spreads_around_the_centre() -> None:
+    scaled = SCALING.scale(np.array([[20.0, 50.0], [24.0, 40.0]]))
+    assert scaled.tolist() == [[0.0, 0.0], [2.0, -1.0]]
+    assert scaled.dtype == np.float32
+
+
+def test_a_step_lays_levels_changes_masks_and_clock_side_by_side() -> None:
+    x = lay_out(row(1.0, -1.0), row(0.5, -1.25), RATIO, both(True, False), row(0.6, 0.8))
+    # change: 0.5 spreads of 2.0 are 1.0, two changes of 0.5; 0.25 spreads of 10.0 are 2.5 changes of 1.0
+    assert x.tolist() == [pytest.approx([1.0, -1.0, 2.0, 2.5, 1.0, 0.0, 0.6, 0.8])]
+    assert x.shape == (1, width(sensors=2, cycles=1))
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_levels_and_changes_that_training_never_saw_are_bounded(sign: float) -> None:
+    x = lay_out(row(sign * 1e6, 0.0), row(0.0, sign * 1e6), RATIO, both(True, True), row())
+    assert x[0, :4].tolist() == [sign * LEVEL_BOUND, 0.0, sign * CHANGE_BOUND, -sign * CHANGE_BOUND]
+
+
+def test_laying_out_leaves_its_arguments_alone() -> None:
+    scaled, before = row(9.0, -9.0), row(0.0, 0.0)
+    lay_out(scaled, before, RATIO, both(True, True), row())
+    assert (scaled.tolist(), before.tolist()) == ([[9.0, -9.0]], [[0.0, 0.0]])

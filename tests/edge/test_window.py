@@ -1,0 +1,123 @@
+"""Hold the rolling windows against plain lists."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.window import Windows
+
+SENSORS = 2
+MOST_STREAMS = 5
+
+
+@dataclass
+class Lists:
+    """The reference: all that was pushed to each stream since it was emptied."""
+
+    steps: int
+    pushed: list[list[np.ndarray]] = field(default_factory=list)
+
+    def lags(self, row: int, count: int) -> np.ndarray:
+        kept = self.pushed[row][-self.steps :]
+        return np.concatenate(([kept[0]] * count + kept)[-count:])
+
+
+def rows_of(*rows: int) -> np.ndarray:
+    return np.array(rows, dtype=np.intp)
+
+
+def push(windows: Windows, rows: np.ndarray, values: np.ndarray) -> None:
+    windows.push(rows, values.astype(np.float32), np.ones(values.shape, np.bool_))
+
+
+@given(st.data(), st.integers(1, 6))
+def test_windows_are_the_newest_samples_of_each_stream(data: st.DataObject, steps: int) -> None:
+    windows, lists = Windows(steps, SENSORS), Lists(steps)
+    number = 0.0
+    for _ in range(data.draw(st.integers(1, 40))):
+        streams = len(lists.pushed)
+        what = data.draw(st.sampled_from(["push", "push", "push", "push", "forget", "admit"]))
+        if streams == 0 or (what == "admit" and streams < MOST_STREAMS):
+            lists.pushed.append([])
+            windows.admit(streams + 1)
+            continue
+        chosen = rows_of(*data.draw(st.lists(st.integers(0, streams - 1), unique=True, min_size=1)))
+        if what == "forget":
+            windows.forget(chosen)
+            for row in chosen:
+                lists.pushed[row] = []
+            continue
+        values = number + np.arange(len(chosen) * SENSORS, dtype=np.float64).reshape(-1, SENSORS)
+        number += values.size
+        push(windows, chosen, values)
+        for row, sample in zip(chosen, values, strict=True):
+            lists.pushed[row].append(sample)
+    everyone = rows_of(*range(len(lists.pushed)))
+    assert windows.filled.tolist() == [min(len(pushed), steps) for pushed in lists.pushed]
+    assert windows.full(everyone).tolist() == [len(pushed) >= steps for pushed in lists.pushed]
+    heard = rows_of(*[row for row, pushed in enumerate(lists.pushed) if pushed])
+    if not len(heard):
+        return
+    assert windows.newest(heard).tolist() == [lists.pushed[row][-1].tolist() for row in heard]
+    for count in range(1, steps + 1):
+        assert windows.lags(heard, count).tolist() == [lists.lags(row, count).tolist() for row in heard]
+
+
+def test_a_window_is_full_after_as_many_samples_as_it_has_steps() -> None:
+    # step   0  1  2  3  4
+    # full            ^  ^     (4 steps)
+    windows = Windows(4, 1)
+    windows.admit(1)
+    full = []
+    for step in range(5):
+        push(windows, rows_of(0), np.array([[step]]))
+        full.append(bool(windows.full(rows_of(0))[0]))
+    assert full == [False, False, False, True, True]
+
+
+def test_an_unfilled_window_repeats_its_oldest_sample() -> None:
+    windows = Windows(4, 1)
+    windows.admit(1)
+    push(windows, rows_of(0), np.array([[7.0]]))
+    push(windows, rows_of(0), np.array([[8.0]]))
+    assert windows.lags(rows_of(0), 4).tolist() == [[7.0, 7.0, 7.0, 8.0]]
+
+
+def test_an_emptied_window_holds_nothing_of_before() -> None:
+    windows = Windows(3, 1)
+    windows.admit(1)
+    for step in (1.0, 2.0, 3.0):
+        push(windows, rows_of(0), np.array([[step]]))
+    windows.forget(rows_of(0))
+    assert not windows.full(rows_of(0))[0]
+    push(windows, rows_of(0), np.array([[9.0]]))
+    assert windows.lags(rows_of(0), 3).tolist() == [[9.0, 9.0, 9.0]]
+
+
+def test_streams_admitted_later_leave_the_windows_of_the_others_alone() -> None:
+    windows = Windows(3, 1)
+    windows.admit(2)
+    for step in (1.0, 2.0):
+        push(windows, rows_of(0, 1), np.array([[step], [10.0 * step]]))
+    before = windows.lags(rows_of(0, 1), 3)
+    windows.admit(100)
+    push(windows, rows_of(99), np.array([[5.0]]))
+    assert windows.lags(rows_of(0, 1), 3).tolist() == before.tolist()
+
+
+def test_a_stream_without_a_sample_has_zeros_for_its_newest() -> None:
+    windows = Windows(3, 2)
+    windows.admit(1)
+    assert windows.newest(rows_of(0)).tolist() == [[0.0, 0.0]]
+
+
+@pytest.mark.parametrize("read", [lambda windows: windows.newest(rows_of(0)), lambda windows: windows.lags(rows_of(0), 2)])
+def test_what_is_read_is_a_copy(read: object) -> None:
+    windows = Windows(3, 1)
+    windows.admit(1)
+    push(windows, rows_of(0), np.array([[1.0]]))
+    read(windows)[:] = 99.0
+    assert windows.lags(rows_of(0), 2).tolist() == [[1.0, 1.0]]
