@@ -121,7 +121,7 @@ class Line:
         by_path = dict(zip(bundles, self.services, strict=True))
         self._routes = [Route(name, table, by_path[table.bundle]) for name, table in config.streams.items()]
         self._base = message.root(config.node.prefix, config.node.name)
-        self._targets: dict[str, Target | None] = {}
+        self._targets: dict[str, Target] = {}
         self._owners: dict[str, tuple[int | str, ...]] = {}
 
     def receive(self, topic: str, payload: bytes, *, retained: bool, received_at: float) -> None:
@@ -138,7 +138,7 @@ class Line:
             self.counts.retained += 1
             return
         try:
-            target = self._targets[topic] if topic in self._targets else self._find(topic)
+            target = self._targets.get(topic) or self._find(topic)
             if target is not None:
                 self._decode(target, topic, payload, received_at)
         except ReadingError as refused:
@@ -183,7 +183,9 @@ class Line:
         for route in self._routes:
             words = route.template.match(topic)
             if words is not None:
-                self._targets[topic] = target = self._target(route, words)
+                target = self._target(route, words)
+                if target is not None:
+                    self._targets[topic] = target
                 return target
         self.counts.unrouted += 1
         return None
@@ -196,13 +198,14 @@ class Line:
         name = stream_name(route.pattern, words)
         named = (word for place, word in words.items() if place != SENSOR)
         owner: tuple[int | str, ...] = (self._routes.index(route), *named)
-        if self._owners.setdefault(name, owner) != owner:
+        if self._owners.get(name, owner) != owner:
             raise ReadingError("stream_name", f"{name} is the name of another topic's stream")
         row = route.service.rows.get(name)
         if row is None:
             if route.streams >= route.table.max_streams:
                 self.counts.streams_refused += 1
                 return None
+            self._owners[name] = owner
             row = route.service.admit(name, route.table)
             route.streams += 1
         return Target(route, row, sensor)

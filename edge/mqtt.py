@@ -17,14 +17,10 @@ import enum
 import functools
 import logging
 import math
-import queue
+import socket
 import threading
 import time
-from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from typing import NamedTuple
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTMessageInfo
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
@@ -35,10 +31,10 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from edge.config import BrokerConfig
 from edge.errors import OperatorError
+from edge.mailbox import INFLIGHT, Counters, Inbox, Message, Outbox
+from edge.message import Outgoing
 
 ONLINE, STOPPED, OFFLINE = b"online", b"stopped", b"offline"
-OUTBOX = 20_000  # messages of each QoS that may wait to be sent: an event in each of 10,000 streams; some 10 MB
-INFLIGHT = 20  # unacknowledged messages; mosquitto's own Receive Maximum
 TICK = 0.25  # seconds between two looks at the deadlines while nothing arrives
 MQTT_5, MQTT_3 = MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311
 PROTOCOLS = {"auto": (MQTT_5, MQTT_3), "5": (MQTT_5,), "3.1.1": (MQTT_3,)}
@@ -49,151 +45,12 @@ OPERATORS_FAULT = {*UNKNOWN_PROTOCOL, 0x85, 0x86, 0x87, 0x8A, 0x8C}  # client id
 log = logging.getLogger(__name__)
 
 
-class Message(NamedTuple):
-    """One payload as it arrived; `received_at` is in Unix seconds, by our clock."""
-
-    topic: str
-    payload: bytes
-    retained: bool
-    received_at: float
-
-
-class Letter(NamedTuple):
-    """One payload on its way out; `expiry` in seconds is heeded by MQTT 5 only."""
-
-    topic: str
-    payload: bytes
-    qos: int
-    retain: bool
-    expiry: float | None
-
-
-@dataclass(slots=True)
-class Counters:
-    """What happened since the start; each count is written by one thread, or under the lock."""
-
-    received: int = 0
-    dropped_inbox: int = 0  # the oldest waiting messages, when the inbox was full
-    too_large: int = 0
-    bad_topic: int = 0  # not UTF-8
-    published: int = 0  # handed to the network, birth and goodbye among them
-    publish_dropped: int = 0
-    connects: int = 0
-    disconnects: int = 0
-
-
 class Ending(enum.Enum):
     """How an attempt to be served ended."""
 
     SERVED = enum.auto()  # there was a connection, and it ended
     MISUNDERSTOOD = enum.auto()  # perhaps the server speaks another version of MQTT
     FAILED = enum.auto()
-
-
-class Inbox:
-    """Hold what has arrived until somebody takes it; when it is full, the oldest makes room."""
-
-    def __init__(self, limit: int) -> None:
-        """Start empty."""
-        self._limit = limit
-        # A signal handler may put to a SimpleQueue while the very thread it interrupted waits in get.
-        self._queue: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
-
-    def put(self, message: Message) -> int:
-        """Add a message; return how many were dropped for it."""
-        dropped = None
-        if self._queue.qsize() >= self._limit:
-            with suppress(queue.Empty):  # the other thread has just taken it
-                dropped = self._queue.get_nowait()
-        self._queue.put(message)
-        return int(dropped is not None)
-
-    def take(self, timeout: float) -> list[Message]:
-        """Return all messages, oldest first; wait up to `timeout` seconds for one, or for `wake`."""
-        waiting: list[Message | None] = []
-        with suppress(queue.Empty):  # waited in vain, or the other thread has just dropped the oldest
-            waiting.append(self._queue.get(timeout=max(0.0, timeout)))
-            for _ in range(self._queue.qsize()):
-                waiting.append(self._queue.get_nowait())
-        return [message for message in waiting if message is not None]
-
-    def wake(self) -> None:
-        """End the present `take`, or the next one; safe in a signal handler."""
-        self._queue.put(None)
-
-
-class Outbox:
-    """Pass letters to paho, and hold those of QoS 1 back that the server has no room for yet."""
-
-    def __init__(self, counters: Counters) -> None:
-        """Start closed: there is no connection."""
-        self._counters = counters
-        self._lock = threading.Lock()  # guards everything below; no lock of paho's is held where it is taken
-        self._client: Client | None = None
-        self._window = INFLIGHT
-        self._waiting: deque[Letter] = deque()  # QoS 1
-        self._unwritten: deque[MQTTMessageInfo] = deque()  # QoS 0
-        self._unacknowledged: deque[MQTTMessageInfo] = deque()  # QoS 1
-
-    def open(self, client: Client, window: int, birth: Letter) -> None:
-        """Begin to send: the birth first, then what waits, up to `window` unacknowledged at a time."""
-        with self._lock:
-            self._client, self._window = client, window
-            self._waiting.appendleft(birth)
-            self._pump(client)
-
-    def close(self) -> None:
-        """Stop sending, for there is no connection; paho itself repeats what was not acknowledged."""
-        with self._lock:
-            self._client = None
-
-    def put(self, letter: Letter) -> None:
-        """Send a letter, or let it wait, or drop and count one."""
-        with self._lock:
-            if letter.qos == 0:
-                self._send_or_drop(letter)
-            else:
-                self._enqueue(letter)
-
-    def pump(self) -> None:
-        """Send what the server has made room for; to be called after every packet that came."""
-        if self._waiting:
-            with self._lock:
-                if self._client is not None:
-                    self._pump(self._client)
-
-    def is_delivered(self) -> bool:
-        """Return whether everything of QoS 1 is acknowledged."""
-        with self._lock:
-            return not self._waiting and _count_pending(self._unacknowledged) == 0
-
-    def _send_or_drop(self, letter: Letter) -> None:
-        """Send a letter of QoS 0, unless it would have to wait long."""
-        if self._client is not None and _count_pending(self._unwritten) < OUTBOX:
-            self._unwritten.append(self._send(self._client, letter))
-        else:
-            self._counters.publish_dropped += 1
-
-    def _enqueue(self, letter: Letter) -> None:
-        """Add a letter of QoS 1; the oldest makes room."""
-        if len(self._waiting) >= OUTBOX:
-            self._waiting.popleft()
-            self._counters.publish_dropped += 1
-        self._waiting.append(letter)
-        if self._client is not None:
-            self._pump(self._client)
-
-    def _pump(self, client: Client) -> None:
-        """Keep the server's window full."""
-        while self._waiting and _count_pending(self._unacknowledged) < self._window:
-            self._unacknowledged.append(self._send(client, self._waiting.popleft()))
-
-    def _send(self, client: Client, letter: Letter) -> MQTTMessageInfo:
-        """Hand a letter to paho, which takes it without waiting."""
-        self._counters.published += 1
-        expires = letter.expiry is not None and client.protocol == MQTT_5
-        properties = _expiring(math.ceil(letter.expiry or 0.0)) if expires else None
-        return client.publish(letter.topic, letter.payload, letter.qos, letter.retain, properties)
 
 
 class Connection:
@@ -267,7 +124,7 @@ class Connection:
         Without a connection QoS 0 is dropped and counted; QoS 1 waits for the next one. Where too much waits, QoS 0
         drops the new message and QoS 1 the oldest: of what is retained, the newest matters.
         """
-        self._outbox.put(Letter(topic, payload, qos, retain, expiry))
+        self._outbox.put(Outgoing(topic, payload, qos, retain, expiry))
 
     def stop(self, timeout: float = 2.0) -> None:
         """Deliver what waits and `stopped`, and disconnect; give up after `timeout` seconds."""
@@ -379,6 +236,7 @@ class Connection:
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
+        client.on_socket_open = _send_at_once
         client.on_disconnect = self._on_disconnect
         # With this callback paho leaves writing to the loop; without it, a publish writes from the caller's thread.
         client.on_socket_register_write = lambda *_: None
@@ -396,7 +254,7 @@ class Connection:
         version = "5" if client.protocol == MQTT_5 else "3.1.1"
         log.info("%s: connected, MQTT %s%s", self._where, version, ", session resumed" * flags.session_present)
         window = min(INFLIGHT, getattr(properties, "ReceiveMaximum", INFLIGHT))
-        self._outbox.open(client, window, Letter(self._status_topic, ONLINE, 1, True, None))
+        self._outbox.open(functools.partial(_send, client), window, Outgoing(self._status_topic, ONLINE, 1, True, None))
         if self._subscriptions:
             _subscribe(client, self._subscriptions)
         else:
@@ -458,16 +316,22 @@ def _subscribe(client: Client, subscriptions: Sequence[tuple[str, int]]) -> None
         client.subscribe(list(subscriptions))
 
 
-def _count_pending(infos: deque[MQTTMessageInfo]) -> int:
-    """Forget those messages at the head that paho is done with; return how many remain."""
-    while infos and (infos[0].rc != MQTTErrorCode.MQTT_ERR_SUCCESS or infos[0].is_published()):
-        infos.popleft()
-    return len(infos)
-
-
 @functools.lru_cache(maxsize=16)
 def _expiring(seconds: int) -> Properties:
     """Build the properties of a message that expires: 27 us each, and paho only reads them."""
     properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
     properties.MessageExpiryInterval = seconds
     return properties
+
+
+def _send(client: Client, news: Outgoing) -> MQTTMessageInfo:
+    """Hand a message to paho, which takes it without waiting."""
+    expires = news.expiry is not None and client.protocol == MQTT_5
+    properties = _expiring(math.ceil(news.expiry or 0.0)) if expires else None
+    return client.publish(news.topic, news.payload, news.qos, news.retain, properties)
+
+
+def _send_at_once(client: Client, userdata: object, sock: object) -> None:
+    """Let small packets go without waiting for each other: with Nagle's algorithm a state came 40 ms late."""
+    if isinstance(sock, socket.socket):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

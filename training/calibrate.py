@@ -75,9 +75,12 @@ def calibrate(
         scored: shape (sensors,), which sensors are to be judged.
     """
     pieces = [_quotients(rehearsal, below, above) for rehearsal in rehearsals]
-    quotients = np.concatenate([quotient[measured.any(axis=1)] for quotient, measured in pieces])
-    energy = np.maximum((np.minimum(np.abs(quotients), CALM) ** 2).mean(axis=0), LEAST_ENERGY)
-    smoothed = np.concatenate([_smoothed(quotient, measured) for quotient, measured in pieces])
+    quotients, measured = (np.concatenate(arrays) for arrays in zip(*pieces, strict=True))
+    energy = _energy(quotients, measured)
+    smoothed = np.concatenate([
+        _smoothed(quotient, known, _begun(rehearsal))[(known & scored).any(axis=1)]
+        for (quotient, known), rehearsal in zip(pieces, rehearsals, strict=True)
+    ])  # fmt: skip
     spread = _spread(smoothed, energy)
     found = statistics(smoothed / spread, scored)
     tails = tuple(fit_tail(column) for column in found.T)
@@ -102,15 +105,30 @@ def _quotients(rehearsal: Rehearsal, below: Doubles, above: Doubles) -> tuple[Do
     return np.where(measured, standardise(np.where(measured, residual, 0.0), *half_widths), 0.0), measured
 
 
-def _smoothed(quotients: Doubles, measured: NDArray[np.bool_]) -> Doubles:
+def _begun(rehearsal: Rehearsal) -> NDArray[np.bool_]:
+    """Tell the judged samples with which the stream's memory began anew."""
+    begun: NDArray[np.bool_] = (rehearsal.starts == np.arange(len(rehearsal.starts)))[rehearsal.judged :]
+    return begun
+
+
+def _energy(quotients: Doubles, measured: NDArray[np.bool_]) -> Doubles:
+    """Return the mean square of each sensor's measured quotients, bounded as the scorer bounds them."""
+    square = np.where(measured, np.minimum(np.abs(quotients), CALM) ** 2, 0.0).sum(axis=0)
+    count = measured.sum(axis=0)
+    return np.where(count > 0, np.maximum(square / np.maximum(count, 1), LEAST_ENERGY), 1.0)
+
+
+def _smoothed(quotients: Doubles, measured: NDArray[np.bool_], begun: NDArray[np.bool_]) -> Doubles:
     """Smooth one stream's quotients as the scorer does; shape (samples, spans, sensors)."""
     weight = shrinkage(SPANS)
     now = np.zeros((1, len(SPANS), quotients.shape[1]))
     smoothed = np.empty((len(quotients), *now.shape[1:]))
     for step in range(len(quotients)):
+        if begun[step]:
+            now = np.zeros_like(now)
         now = smooth(now, quotients[step : step + 1], measured[step : step + 1], weight)
         smoothed[step] = now[0]
-    return smoothed[measured.any(axis=1)]
+    return smoothed
 
 
 def _spread(smoothed: Doubles, energy: Doubles) -> Doubles:

@@ -126,4 +126,5 @@ def cut(array: NDArray[np.float32], *, length: int, stride: int) -> Floats:
     padded = np.pad(array, ((short, 0), *((0, 0),) * (array.ndim - 1)))
     last = len(padded) - length
     begins = np.array(sorted({*range(0, last + 1, stride), last}))
-    return padded[begins[:, None] + np.arange(length)]
+    pieces: Floats = padded[begins[:, None] + np.arange(length)]
+    return pieces

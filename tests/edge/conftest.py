@@ -84,6 +84,26 @@ def at(step: int, *values: float, restart: bool = False) -> Sample:
     return Sample(10.0 * step, values or (float(step),) * 2, restart)
 
 
+def verdict(score: float, step: int, *, row: int = 0, sensor: int = 0, restarted: bool = False) -> Verdicts:
+    """Return what may be said of one sample of a stream at a step of 10 s; `sensor` carries all of the deviation."""
+    ahead = np.array([[[21.0, 51.0], [23.0, 53.0]]])
+    return Verdicts(
+        rows=np.array([row]),
+        times=np.array([10.0 * step]),
+        values=np.array([[22.0 + step, 52.0 + step]]),
+        measured=np.array([[True, True]]),
+        expected=np.array([[20.0, 50.0]]),
+        lower=np.array([[19.5, 49.0]]),
+        upper=np.array([[20.5, 51.0]]),
+        score=np.array([score]),
+        share=np.eye(2)[None, sensor],
+        restarted=np.array([restarted]),
+        forecast=ahead,
+        forecast_lower=ahead - 0.5,
+        forecast_upper=ahead + 0.25,
+    )
+
+
 def numbers(verdicts: Verdicts) -> list[np.ndarray]:
     """Return every array of numbers in verdicts; compare them with `same`."""
     names = (

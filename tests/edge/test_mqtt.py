@@ -23,7 +23,8 @@ from amqtt.broker import Broker
 
 from edge.config import BrokerConfig
 from edge.errors import OperatorError
-from edge.mqtt import INFLIGHT, Connection, Message
+from edge.mailbox import INFLIGHT, Message
+from edge.mqtt import Connection
 from tests.conftest import HOST, Mosquitto, free_port
 
 ROOT = Path(__file__).parents[2]
@@ -331,7 +332,7 @@ def test_without_a_broker_qos_0_is_dropped_and_qos_1_waits(
 def test_a_full_outbox_drops_the_oldest_and_counts_them(
     broker: Mosquitto, dial: Dial, observe: Observe, node: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edge.mqtt.OUTBOX", 200)
+    monkeypatch.setattr("edge.mailbox.OUTBOX", 200)
     broker.kill()
     connection = dial(broker.port, reconnect_min=0.5, reconnect_max=0.5)
     for number in range(205):
@@ -360,7 +361,7 @@ def test_what_was_not_acknowledged_is_sent_again_to_the_next_broker(
 def test_a_broker_that_stands_still_neither_blocks_a_publish_nor_fills_the_memory(
     broker: Mosquitto, dial: Dial, node: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edge.mqtt.OUTBOX", 1000)
+    monkeypatch.setattr("edge.mailbox.OUTBOX", 1000)
     connection = wait_for_ready(dial(broker.port))
     broker.pause()
     began = time.monotonic()

@@ -210,11 +210,13 @@ def test_the_score_is_the_surprise_in_units_of_the_budgets() -> None:
     assert generous == pytest.approx(4.0 * strict, rel=1e-12)
 
 
-@given(st.lists(QUOTIENTS.filter(lambda quotient: abs(quotient) > 1e-6), min_size=2, max_size=2))
-def test_shares_sum_to_1(quotient: list[float]) -> None:
-    share = scorer().advance(ROW, np.array([quotient]), HEARD).share[0]
-    assert share.sum() == pytest.approx(1.0, abs=1e-12)
-    assert (share >= 0.0).all()
+@given(st.floats(10.0 * NOISE, BOUND), QUOTIENTS)
+def test_the_shares_of_a_flagged_sample_sum_to_1(large: float, other: float) -> None:
+    said = scorer().advance(ROW, np.array([[large, other]]), HEARD)
+    assert said.score[0] > 1.0
+    assert said.share[0].sum() == pytest.approx(1.0, abs=1e-12)
+    assert (said.share[0] >= 0.0).all()
+    assert said.share[0, 0] >= 0.5 or abs(other) > large * 0.9  # near each other, their spreads decide
 
 
 def test_without_any_deviation_nobody_has_a_share() -> None:
@@ -230,7 +232,7 @@ def test_a_sample_without_any_value_has_no_score_and_leaves_no_trace() -> None:
     calm = noise(50, seed=10)
     scores(plain, calm)
     scores(gappy, calm)
-    said = gappy.advance(ROW, np.full((1, SENSORS), np.nan), ~HEARD)
+    said = gappy.advance(ROW, np.full((1, SENSORS), BOUND), ~HEARD)
     assert np.isnan(said.score[0])
     assert scores(gappy, calm).tobytes() == scores(plain, calm).tobytes()
 
@@ -240,7 +242,7 @@ def test_what_is_said_of_a_sensor_that_was_not_measured_is_ignored() -> None:
     zero, absent = scorer(), scorer()
     for quotient in noise(50, seed=11)[:, :1]:
         one = zero.advance(ROW, np.array([[quotient[0], 0.0]]), heard)
-        other = absent.advance(ROW, np.array([[quotient[0], np.nan]]), heard)
+        other = absent.advance(ROW, np.array([[quotient[0], BOUND]]), heard)
         assert one.score.tobytes() == other.score.tobytes()
         assert one.share.tobytes() == other.share.tobytes()
 

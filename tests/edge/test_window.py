@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,8 +28,8 @@ def rows_of(*rows: int) -> np.ndarray:
     return np.array(rows, dtype=np.intp)
 
 
-def push(windows: Windows, rows: np.ndarray, values: np.ndarray) -> None:
-    windows.push(rows, values.astype(np.float32), np.ones(values.shape, np.bool_))
+def push(windows: Windows, rows: np.ndarray, values: np.ndarray) -> np.ndarray:
+    return windows.push(rows, values.astype(np.float32), np.ones(values.shape, np.bool_))
 
 
 @given(st.data(), st.integers(1, 6))
@@ -52,8 +51,9 @@ def test_windows_are_the_newest_samples_of_each_stream(data: st.DataObject, step
             continue
         values = number + np.arange(len(chosen) * SENSORS, dtype=np.float64).reshape(-1, SENSORS)
         number += values.size
-        push(windows, chosen, values)
-        for row, sample in zip(chosen, values, strict=True):
+        before = push(windows, chosen, values)
+        for row, sample, newest in zip(chosen, values, before, strict=True):
+            assert newest.tolist() == (lists.pushed[row] or [sample])[-1].tolist()
             lists.pushed[row].append(sample)
     everyone = rows_of(*range(len(lists.pushed)))
     assert windows.filled.tolist() == [min(len(pushed), steps) for pushed in lists.pushed]
@@ -61,7 +61,6 @@ def test_windows_are_the_newest_samples_of_each_stream(data: st.DataObject, step
     heard = rows_of(*[row for row, pushed in enumerate(lists.pushed) if pushed])
     if not len(heard):
         return
-    assert windows.newest(heard).tolist() == [lists.pushed[row][-1].tolist() for row in heard]
     for count in range(1, steps + 1):
         assert windows.lags(heard, count).tolist() == [lists.lags(row, count).tolist() for row in heard]
 
@@ -108,16 +107,19 @@ def test_streams_admitted_later_leave_the_windows_of_the_others_alone() -> None:
     assert windows.lags(rows_of(0, 1), 3).tolist() == before.tolist()
 
 
-def test_a_stream_without_a_sample_has_zeros_for_its_newest() -> None:
-    windows = Windows(3, 2)
-    windows.admit(1)
-    assert windows.newest(rows_of(0)).tolist() == [[0.0, 0.0]]
-
-
-@pytest.mark.parametrize("read", [lambda windows: windows.newest(rows_of(0)), lambda windows: windows.lags(rows_of(0), 2)])
-def test_what_is_read_is_a_copy(read: object) -> None:
+def test_the_first_sample_after_a_window_was_emptied_follows_on_itself() -> None:
     windows = Windows(3, 1)
     windows.admit(1)
-    push(windows, rows_of(0), np.array([[1.0]]))
-    read(windows)[:] = 99.0
+    assert push(windows, rows_of(0), np.array([[1.0]])).tolist() == [[1.0]]
+    assert push(windows, rows_of(0), np.array([[2.0]])).tolist() == [[1.0]]
+    windows.forget(rows_of(0))
+    assert push(windows, rows_of(0), np.array([[7.0]])).tolist() == [[7.0]]
+    assert push(windows, rows_of(0), np.array([[8.0]])).tolist() == [[7.0]]
+
+
+def test_what_is_read_is_a_copy() -> None:
+    windows = Windows(3, 1)
+    windows.admit(1)
+    push(windows, rows_of(0), np.array([[1.0]]))[:] = 98.0
+    windows.lags(rows_of(0), 2)[:] = 99.0
     assert windows.lags(rows_of(0), 2).tolist() == [[1.0, 1.0]]
