@@ -96,6 +96,11 @@ all-files: $(INSTALLED) ## fit every recording under a folder and list the failu
 	@if [ ! -d "$(DATA)" ]; then echo "DATA: must be a folder of recordings, got '$(DATA)': make all-files DATA=data" >&2; exit 2; fi
 	$(BIN)/python tests/campaigns/fit_all.py "$(DATA)"
 
+.PHONY: bench
+bench: build/motes.bundle mosquitto ## measure replay speed, step latency, memory, start to ready, and state against window
+	$(BIN)/python tests/bench/figures.py build/motes.bundle data/wsn/singlehop_indoor_moteid2.csv.gz
+	$(BIN)/python tests/bench/window_curve.py build/motes.bundle data/wsn/singlehop_indoor_moteid2.csv.gz
+
 # ---- working on it
 
 .PHONY: test

@@ -85,7 +85,7 @@ def verify(content: bytes) -> Bundle:
         if found != expected:
             raise BundleError(f"{name}: must have sha256 {expected[:12]}…, got {found[:12]}…")
     model = _model(members["model.tflite"], manifest)
-    reproduce(model, _golden(members["golden.npz"]), manifest.golden_tolerance)
+    reproduce(model, _golden(members["golden.npz"], model), manifest.golden_tolerance)
     digest = hashlib.sha256(content).hexdigest()
     return Bundle(manifest, model, members["card.md"].decode(errors="replace"), digest, len(content))
 
@@ -135,10 +135,13 @@ def reproduce(model: Model, golden: Golden, tolerance: float) -> None:
     Raises:
         BundleError: the graph gives something else on this machine's runtime.
     """
-    state = np.zeros((1, model.units), dtype=np.float32)
+    state: NDArray[np.float32] = np.zeros((1, model.units), dtype=np.float32)
     worst = 0.0
     for x, lags, expected in zip(golden.x, golden.lags, golden.parts, strict=True):
-        parts, state = model(x[None], lags[None], state)
+        try:
+            parts, state = model(x[None], lags[None], state)
+        except (ValueError, RuntimeError) as refused:
+            raise BundleError(f"model.tflite: must run on this machine's runtime: {quote(str(refused))}") from refused
         difference = float(np.max(np.abs(parts[0] - expected)))
         worst = max(worst, difference if np.isfinite(difference) else float("inf"))
     if worst > tolerance:
@@ -219,9 +222,18 @@ def _model(graph: bytes, manifest: Manifest) -> Model:
     return model
 
 
-def _golden(packed: bytes) -> Golden:
+def _golden(packed: bytes, model: Model) -> Golden:
     try:
+        with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+            if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+                raise BundleError("golden.npz: must be stored, neither compressed nor encrypted")
         with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
-            return Golden(*(np.asarray(arrays[name], dtype=np.float32) for name in ("x", "lags", "parts")))
+            golden = Golden(*(np.asarray(arrays[name], dtype=np.float32) for name in ("x", "lags", "parts")))
     except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as broken:
         raise BundleError(f"golden.npz: must hold x, lags and parts: {quote(str(broken))}") from broken
+    steps = golden.x.shape[:1]
+    for name, numbers in (("x", model.inputs), ("lags", model.lags), ("parts", model.parts)):
+        shape = getattr(golden, name).shape
+        if steps in ((), (0,)) or shape != (*steps, numbers):
+            raise BundleError(f"golden.npz: {name}: must have shape (steps, {numbers}), one step or more, got {shape}")
+    return golden

@@ -1,15 +1,18 @@
 """Report every problem of a configuration: the file, the bundles it names, and one step of each; connect to nothing."""
 
 import time
+import tomllib
 from pathlib import Path
 
 import numpy as np
 
+from edge import bundle
 from edge import config as configs
 from edge.bundle import Bundle
 from edge.cohort import Cohort
 from edge.config import Config
 from edge.daemon import open_bundles
+from edge.errors import BundleError, ConfigError
 from edge.grid import Sample
 
 STEPS = 200  # enough for a median that means something, some milliseconds long
@@ -21,13 +24,33 @@ def check(path: Path) -> list[str]:
     Raises:
         ConfigError: with every problem, a line each.
     """
-    config = configs.load(path)
+    try:
+        config = configs.load(path)
+    except ConfigError as wrong:
+        raise ConfigError([*wrong.problems, *_bundle_problems(path)]) from None
     bundles = open_bundles(config)
     return [
         *_streams(config),
         *(_bundle(path, loaded) for path, loaded in bundles.items()),
         f"{path}: no problem found",
     ]
+
+
+def _bundle_problems(path: Path) -> list[str]:
+    """Find what is wrong with the bundles that a configuration names, though it has problems of its own."""
+    try:
+        streams = tomllib.loads(path.read_text(encoding="utf-8")).get("streams")
+    except (OSError, ValueError):
+        return []
+    tables = [table for table in streams.values() if isinstance(table, dict)] if isinstance(streams, dict) else []
+    names = [name for table in tables if isinstance(name := table.get("bundle"), str) and name]
+    problems: list[str] = []
+    for name in dict.fromkeys(names):
+        try:
+            bundle.load(path.parent / name)
+        except BundleError as refused:
+            problems += refused.problems
+    return problems
 
 
 def _streams(config: Config) -> list[str]:

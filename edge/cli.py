@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -28,7 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def guarded(command: Command, options: argparse.Namespace) -> int:
     """Run a command; an operator's error is printed a line for each problem."""
     try:
-        return command(options)
+        status = command(options)
+        sys.stdout.flush()  # here, where a reader that has gone can still be met quietly
+        return status
     except OperatorError as wrong:
         for problem in wrong.problems:
             print(f"error: {problem}", file=sys.stderr)
@@ -40,13 +43,16 @@ def guarded(command: Command, options: argparse.Namespace) -> int:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        sys.stderr.close()  # whoever read our output has gone; there is nobody to tell
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left to say goes nowhere
         return FAILED
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="tidegate", description="Forecasts and anomaly flags for sensors on MQTT, on the device."
+        prog="tidegate",
+        description="Forecasts and anomaly flags for sensors on MQTT, on the device.",
+        epilog="example:\n  tidegate check --config tidegate.toml",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"tidegate {edge.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -112,7 +118,13 @@ def _add_demo(commands: Commands) -> None:
 
 
 def _add_bundle(commands: Commands) -> None:
-    parser = commands.add_parser("bundle", help="inspect or verify a bundle", description="Inspect or verify a bundle.")
+    parser = commands.add_parser(
+        "bundle",
+        help="inspect or verify a bundle",
+        description="Inspect or verify a bundle.",
+        epilog="example:\n  tidegate bundle verify boiler.bundle",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     inspect = add(
         actions,

@@ -18,7 +18,7 @@ from edge.mqtt import Connection
 from edge.notify import Notifier
 from edge.runtime import Model
 
-TICK = 1.0  # seconds between two looks at the clock while nothing arrives
+TICK = 1.0  # seconds between two looks at the clock while nothing arrives, unless something is due sooner
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +66,7 @@ class Daemon:
         self._feed_every = None if interval is None else interval / 4  # two turns fit into half of what it allows
         self._fed_at = 0.0
         self._health_every = config.node.health_every
+        self._tick = min(TICK, self._health_every, self._feed_every or TICK)
         self._latencies = health.Latencies()
         self._stopping = False
         self._ready = False
@@ -99,7 +100,7 @@ class Daemon:
 
     def _turn(self) -> None:
         """Take what waits, judge it, publish what there is to say."""
-        waiting = self.connection.take(TICK if self._feed_every is None else min(TICK, self._feed_every))
+        waiting = self.connection.take(self._tick)
         for one in waiting:
             self.line.receive(one.topic, one.payload, retained=one.retained, received_at=one.received_at)
         for news in self.line.advance():

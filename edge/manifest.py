@@ -74,6 +74,8 @@ class TailTable:
             raise ConfigError(f"at: must be as long as surprise and at least 2, got {len(self.at)}")
         if any(low >= high for low, high in zip(self.at, self.at[1:], strict=False)):
             raise ConfigError("at: must increase")
+        if any(low > high for low, high in zip(self.surprise, self.surprise[1:], strict=False)):
+            raise ConfigError("surprise: must not fall")
 
     def tail(self) -> Tail:
         """Return it as the scorer reads it."""
@@ -176,22 +178,44 @@ class Manifest:
 
     def __post_init__(self) -> None:
         """Refuse tables that do not fit each other, all at once."""
-        problems = [problem for problem in (*self._numbers(), *self._shapes()) if problem]
+        problems = [*self._numbers(), *self._divisors(), *self._shapes()]
         if problems:
             raise ConfigError(problems)
 
     def _numbers(self) -> list[str]:
+        names = [sensor.name for sensor in self.sensors]
+        rising = self.horizons[:1] == (1,) and list(self.horizons) == sorted(set(self.horizons))
+        rules = (
+            (isfinite(self.period) and self.period > 0, f"period: must be > 0, got {self.period}"),
+            (1 <= self.lags <= self.window, f"lags: must be 1..{self.window} (the window), got {self.lags}"),
+            (self.max_gap >= 0, f"max_gap: must be >= 0, got {self.max_gap}"),
+            (rising, f"horizons: must increase from 1, got {quote(self.horizons)}"),
+            (len(set(names)) == len(names), f"sensors: must differ in name, got {quote(names)}"),
+            (
+                min(self.score.spans, default=1.0) >= 1,
+                f"score.spans: must be at least 1, got {quote(self.score.spans)}",
+            ),
+            (self.golden_tolerance > 0, f"golden_tolerance: must be > 0, got {self.golden_tolerance}"),
+            (self.detection.close_after >= 1, "detection.close_after: must be at least 1"),
+            (self.detection.false_alarms_per_week > 0, "detection.false_alarms_per_week: must be > 0"),
+        )
+        return [text for holds, text in rules if not holds]
+
+    def _divisors(self) -> list[str]:
+        """Name what the device would divide by and must not."""
+        divisors = {
+            "cycles": (self.cycles,),
+            "scaling.spread": (self.scaling.spread,),
+            "scaling.change": (self.scaling.change,),
+            "score.energy": (self.score.energy,),
+            "score.spread": self.score.spread,
+            "interval.below": self.interval.below,
+            "interval.above": self.interval.above,
+        }
         return [
-            "" if isfinite(self.period) and self.period > 0 else f"period: must be > 0, got {self.period}",
-            "" if 1 <= self.lags <= self.window else f"lags: must be 1..{self.window} (the window), got {self.lags}",
-            "" if self.max_gap >= 0 else f"max_gap: must be >= 0, got {self.max_gap}",
-            ""
-            if self.horizons[:1] == (1,) and list(self.horizons) == sorted(set(self.horizons))
-            else f"horizons: must increase from 1, got {quote(self.horizons)}",
-            "" if all(value > 0 for value in self.scaling.spread) else "scaling.spread: must be > 0",
-            "" if all(value > 0 for value in self.scaling.change) else "scaling.change: must be > 0",
-            "" if self.detection.close_after >= 1 else "detection.close_after: must be at least 1",
-            "" if self.detection.false_alarms_per_week > 0 else "detection.false_alarms_per_week: must be > 0",
+            f"{name}: must be > 0"
+            for name, rows in divisors.items()
+            if min(map(min, filter(None, rows)), default=1) <= 0
         ]
 
     def _shapes(self) -> list[str]:

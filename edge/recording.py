@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,21 +114,22 @@ def assemble(
     cells = dict(zip(header, columns, strict=True))
     written = cells.pop(TIME)
     times = _times(path, written)
-    kept = np.ones(len(times), np.bool_) if until is None else times < until
-    if not kept.any():
+    kept = range(len(times)) if until is None else np.flatnonzero(times < until).tolist()
+    if not kept:
         raise RecordingError(f"{path}: must have rows before --until, the first is at {written[0]}")
-    named = cells.pop(STREAM, (stem(path),) * len(times))
-    names = tuple(dict.fromkeys(name for name, keep in zip(named, kept, strict=True) if keep))
+    cells = {name: [column[row] for row in kept] for name, column in cells.items()}
+    named = cells.pop(STREAM, [stem(path)] * len(kept))
+    names = tuple(dict.fromkeys(named))
     place = {name: index for index, name in enumerate(names)}
     parsed = {name: _numbers(column) for name, column in cells.items()}
-    sensors = tuple(name for name, (values, _) in parsed.items() if not np.isnan(values[kept]).all())
+    sensors = tuple(name for name, (values, _) in parsed.items() if not np.isnan(values).all())
     return Recording(
         sensors=sensors,
         stream_names=names,
-        streams=np.array([place[name] for name, keep in zip(named, kept, strict=True) if keep], dtype=np.intp),
-        times=times[kept],
-        values=np.stack([parsed[name][0][kept] for name in sensors], axis=1) if sensors else np.empty((kept.sum(), 0)),
-        written=tuple(cell for cell, keep in zip(written, kept, strict=True) if keep),
+        streams=np.array([place[name] for name in named], dtype=np.intp),
+        times=times[list(kept)],
+        values=np.stack([parsed[name][0] for name in sensors], axis=1) if sensors else np.empty((len(kept), 0)),
+        written=tuple(written[row] for row in kept),
         refused=sum(parsed[name][1] for name in sensors),
         dropped=tuple(name for name in parsed if name not in sensors),
     )
@@ -140,7 +142,7 @@ def _table(path: Path, rows: int | None) -> tuple[list[str], list[list[str]]]:
             return _lines(path, csv.reader(file), rows)
     except FileNotFoundError as missing:
         raise RecordingError(f"{path}: must be a readable file, there is none") from missing
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as broken:
+    except (OSError, EOFError, UnicodeDecodeError, csv.Error, zlib.error) as broken:
         raise RecordingError(f"{path}: must be a CSV file: {quote(str(broken))}") from broken
 
 
@@ -148,8 +150,9 @@ def _lines(path: Path, lines: "_csv.Reader", rows: int | None) -> tuple[list[str
     header = [name.strip() for name in next(lines, [])]
     _check_header(path, header)
     table: list[list[str]] = []
-    for line in lines:
-        if rows is not None and len(table) == rows:
+    while rows is None or len(table) < rows:
+        line = next(lines, None)
+        if line is None:
             break
         if len(line) == len(header):
             table.append(line)
@@ -185,8 +188,9 @@ def _times(path: Path, cells: Sequence[str]) -> NDArray[np.float64]:
 def _numbers(cells: Sequence[str]) -> tuple[NDArray[np.float64], int]:
     """Parse a column; return the numbers, nan for the others, and how many cells were neither number nor empty."""
     try:
-        values = np.array([cell or "nan" for cell in cells]).astype(np.float64)
-        if np.isfinite(values).all():
+        values = np.array(cells).astype(np.float64)
+        # numpy reads 1_000 and the digits of other scripts; `parse_value` does not.
+        if np.isfinite(values).all() and not any("_" in cell or not cell.isascii() for cell in cells):
             return values, 0
     except ValueError:
         pass

@@ -2,11 +2,12 @@
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edge import bundle
 from edge import config as configs
+from edge.errors import RecordingError
 from edge.recording import read_csv
 from edge.replay import Budget, ForecastFile, Replay, check_columns, write_rows
 from edge.runtime import Step, WindowModel
@@ -30,6 +31,8 @@ def replay(
     learned = loaded.manifest.learned()
     recording = read_csv(recording_path)
     check_columns(recording_path, recording, learned)
+    read = [path for path in (bundle_path, recording_path, config) if path]
+    _check_outputs(read, [path for path in (output, forecasts) if path])
     step: Step = loaded.model
     units = loaded.model.units
     if inference == "window":
@@ -44,6 +47,19 @@ def replay(
             written.close()
     write_rows(output, recording, learned, said)
     _report(said.counts, len(said.score), int(said.flagged.sum()), sum(one.phase == "open" for one in said.news))
+
+
+def _check_outputs(read: Sequence[Path], outputs: Sequence[Path]) -> None:
+    """Refuse, before the work, what cannot be written or would be written over."""
+    taken = list(read)
+    for path in outputs:
+        if any(path.resolve() == other.resolve() for other in taken):
+            raise RecordingError(f"{path}: must be a file of its own, got one that is read or written already")
+        try:
+            path.open("a").close()
+        except OSError as refused:
+            raise RecordingError(f"{path}: must be a file that can be written, got {refused.strerror}") from refused
+        taken.append(path)
 
 
 def _report(counts: object, rows: int, flagged: int, events: int) -> None:

@@ -132,7 +132,10 @@ class Sensors:
         self._heard: queue.SimpleQueue[tuple[str, bytes, bool]] = queue.SimpleQueue()
         self._subscribed = threading.Event()
         self._client = paho.Client(paho.CallbackAPIVersion.VERSION2, protocol=paho.MQTTv311)
-        self._client.max_queued_messages_set(0)
+        self._client.max_inflight_messages_set(200)
+        self._client.on_socket_open = lambda client, userdata, sock: sock.setsockopt(
+            socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+        )
         if username:
             self._client.username_pw_set(username, password)
         self._client.reconnect_delay_set(0.05, 0.2)  # type: ignore[arg-type]

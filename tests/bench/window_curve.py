@@ -36,7 +36,9 @@ def forecasts(learned: Learned, step: Step, units: int, recording: Recording) ->
     return np.concatenate(said)
 
 
-def residual_spread(said: NDArray[np.float64], values: NDArray[np.float64], horizons: Sequence[int]) -> NDArray[np.float64]:
+def residual_spread(
+    said: NDArray[np.float64], values: NDArray[np.float64], horizons: Sequence[int]
+) -> NDArray[np.float64]:
     """Return the RMS of what the forecasts missed, (horizons, sensors)."""
     missed = [values[ahead:] - said[:-ahead, place] for place, ahead in enumerate(horizons)]
     return np.stack([np.sqrt(np.nanmean(one**2, axis=0)) for one in missed])
@@ -64,7 +66,9 @@ def main() -> int:
         apart = np.sqrt(np.nanmean((anew - carried)[start:] ** 2, axis=0)) / spread
         curve[length] = {"first": float(apart[0].max()), "worst": float(apart.max())}
         if not options.json:
-            print(f"window {length:4d}: {curve[length]['first']:.4f} at horizon 1, {curve[length]['worst']:.4f} at worst")
+            print(
+                f"window {length:4d}: {curve[length]['first']:.4f} at horizon 1, {curve[length]['worst']:.4f} at worst"
+            )
     if options.json:
         print(orjson.dumps(curve, option=orjson.OPT_NON_STR_KEYS).decode())
     return 0

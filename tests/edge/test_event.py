@@ -168,7 +168,7 @@ def test_every_event_opens_once_closes_at_most_once_and_never_overlaps(scores: l
 
 
 @given(st.lists(st.sampled_from([0.0, 1.1, 1.5, 4.0, nan]), max_size=40))
-def test_a_closed_event_counts_its_flags_and_knows_the_highest(scores: list[float]) -> None:
+def test_an_event_counts_its_flags_and_knows_the_highest(scores: list[float]) -> None:
     events = events_of(close_after=1)
     for step, score in enumerate(scores):
         for one in events.advance(verdict(score, step)):

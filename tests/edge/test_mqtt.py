@@ -98,7 +98,7 @@ def observe() -> Iterator[Callable[[int, str], Observer]]:
 Observe = Callable[[int, str], Observer]
 
 
-def wait_until(condition: Callable[[], bool], within: float = 5.0) -> None:
+def wait_until(condition: Callable[[], bool], within: float = 20.0) -> None:
     give_up_at = time.monotonic() + within
     while not condition():
         assert time.monotonic() < give_up_at, "waited in vain"
@@ -106,7 +106,7 @@ def wait_until(condition: Callable[[], bool], within: float = 5.0) -> None:
 
 
 def wait_for_ready(connection: Connection) -> Connection:
-    give_up_at = time.monotonic() + 5.0
+    give_up_at = time.monotonic() + 20.0
     while not connection.ready:
         assert time.monotonic() < give_up_at, "never became ready"
         connection.take(0.1)
@@ -115,7 +115,7 @@ def wait_for_ready(connection: Connection) -> Connection:
 
 def take(connection: Connection, count: int) -> list[Message]:
     """Take until so many messages came."""
-    give_up_at = time.monotonic() + 5.0
+    give_up_at = time.monotonic() + 20.0
     messages: list[Message] = []
     while len(messages) < count:
         assert time.monotonic() < give_up_at, f"only {messages} came"

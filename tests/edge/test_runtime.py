@@ -70,9 +70,12 @@ def test_answers_are_copies_and_arguments_are_left_alone(loaded: Load) -> None:
     assert all(mine.tobytes() == theirs.tobytes() for mine, theirs in zip(first, before, strict=True))
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("memoryless")])
-def test_the_state_matters_and_fades(loaded: Load, name: str) -> None:
-    # Two histories, then 200 steps that they share. Measured: at most 2e-6 of the parts are left of the difference.
+@pytest.mark.parametrize(
+    ("name", "left"),
+    [(name, 0.5 if name == "lstm-int8" else 1e-3) for name in NAMES if not name.startswith("memoryless")],
+)
+def test_the_state_matters_and_fades(loaded: Load, name: str, left: float) -> None:
+    # Two histories, then 200 steps that they share. A state of 8 bits rounds a small difference away only by chance.
     model = loaded(name).model
     _, lags, one = inputs(model, 1, seed=3)
     other = np.zeros_like(one)
@@ -82,8 +85,8 @@ def test_the_state_matters_and_fades(loaded: Load, name: str) -> None:
         mine, one = model(x, lags, one)
         theirs, other = model(x, lags, other)
         differences.append(float(np.abs(mine - theirs).max()))
-    assert differences[0] > 1e-6
-    assert differences[-1] < max(0.02 * differences[0], 1e-6)
+    assert differences[0] > 1e-5
+    assert differences[-1] < left * differences[0]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from edge.cohort import Verdicts
 from edge.recording import Recording
 from edge.replay import Replay
-from tests.training.conftest import START, Leaky, learned_of, recording_of, series_of
+from edge.runtime import Model
+from tests.training.conftest import START, Leaky, Trial, chaos, learned_of, recording_of, series_of
 from training.rehearse import Rehearsal, Span, rehearse
 from training.series import lay_on_grid
 
@@ -54,6 +55,19 @@ def test_a_rehearsal_says_bit_for_bit_what_a_replay_says(seed: int, rows: int) -
     for name in ("expected", "lower", "upper", "score"):
         mine, theirs = getattr(said, name)[places >= 0], getattr(replayed, name)[places[places >= 0]]
         assert np.array_equal(mine, theirs, equal_nan=True), name
+
+
+def test_the_quantised_graph_says_in_a_rehearsal_what_it_says_in_a_replay(chaotic: Trial) -> None:
+    learned, model = chaotic.fitted.learned, Model(chaotic.fitted.graph)
+    recordings = [recording_of(chaos(120, seed=seed), stream=f"s{seed}") for seed in range(3)]
+    spans = [
+        Span(series, 0, 0, len(series))
+        for series in lay_on_grid(recordings, learned.sensors, period=learned.period, max_gap=learned.max_gap)[0]
+    ]
+    for recording, said in zip(recordings, rehearse(model, learned, spans), strict=True):
+        replayed = Replay(learned, model, model.units).run(recording)
+        for name in ("expected", "lower", "upper", "score"):
+            assert np.array_equal(getattr(said, name), getattr(replayed, name), equal_nan=True), name
 
 
 def test_streams_side_by_side_say_what_each_says_alone() -> None:
@@ -106,7 +120,9 @@ def test_the_progress_counts_every_sample_once() -> None:
 
 def rehearsed(series_begun: list[int], measured: NDArray[np.bool_] | None = None) -> Rehearsal:
     values = np.arange(10.0)[:, None] * np.ones(2)
-    [said] = rehearse(Leaky(LEARNED), LEARNED, [Span(series_of(values, begun=series_begun, measured=measured), 2, 4, 10)])
+    [said] = rehearse(
+        Leaky(LEARNED), LEARNED, [Span(series_of(values, begun=series_begun, measured=measured), 2, 4, 10)]
+    )
     return said
 
 

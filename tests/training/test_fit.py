@@ -1,0 +1,267 @@
+"""Hold a whole fit to its promises: nothing leaks, one seed gives one bundle, no part serves that did not earn it."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from edge import bundle
+from edge.replay import Replay
+from edge.runtime import Model
+from tests.training.conftest import START, Trial, chaos, fit, hear_nothing, quick, recording_of, write_table
+from training.evaluate import skill
+from training.fit import ParityError, serve, teach
+from training.prepare import Prepared, prepare
+from training.recipe import Architecture, Quantisation, Recipe, Splits
+from training.series import read
+
+ROOT = Path(__file__).parents[2]
+NAN = np.nan
+ROWS, JUDGED = 600, 540  # the rows of `chaotic`, and the first of its test split
+LEARNED = ("highway", "correction", "below", "above")
+RECIPE = """
+seed = 1
+[data]
+window = 8
+lags = 4
+horizons = [1, 3]
+[network]
+units = [8]
+[training]
+updates = 60
+epochs = 100
+subsequence = 32
+burn_in = 8
+stride = 8
+learning_rate = 0.02
+"""
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def packed(trial: Trial, path: Path) -> str:
+    """Write a trial's bundle and return its hash."""
+    trial.pack(path)
+    return digest(path)
+
+
+def served(trial: Trial, prepared: Prepared, recipe: Recipe) -> Trial:
+    """Serve what a trial taught, from other data or by another recipe."""
+    return Trial(recipe, prepared, trial.taught, serve(prepared, trial.taught, recipe, hear_nothing))
+
+
+def weights(trial: Trial) -> list[NDArray[np.float32]]:
+    return [variable.numpy() for variable in trial.taught.network.weights]
+
+
+def is_sound(trial: Trial, folder: Path) -> bundle.Bundle:
+    """Write a trial's bundle, load it as the device does, and hold it to what every bundle must be."""
+    path = folder / "sound.bundle"
+    trial.pack(path)
+    loaded = bundle.load(path)
+    learned = loaded.manifest.learned()
+    for name in LEARNED:
+        assert np.isfinite(getattr(learned, name)).all(), name
+    assert (learned.below > 0.0).all()
+    assert (learned.above > 0.0).all()
+    for part in (learned.highway, learned.correction):
+        assert ((part >= 0.0) & (part <= 1.0)).all()
+    for row in loaded.manifest.quality:
+        assert np.isfinite((row.forecast, row.persistence, row.ridge, row.width)).all()
+        assert 0.0 <= row.coverage <= 1.0
+    return loaded
+
+
+# ---- what a fit is good for
+
+
+def test_the_network_learns_what_no_line_can_and_keeps_silent_where_nothing_can_be_learned(chaotic: Trial) -> None:
+    rows = {(row.sensor, row.horizon): row for row in chaotic.fitted.quality}
+    assert skill(rows["a", 1]) > 0.3
+    assert rows["a", 1].ridge < 0.6 * rows["a", 1].persistence
+    assert chaotic.taught.correction_weight[0, 0] > 0.5
+    assert skill(rows["b", 1]) > -0.05
+    assert chaotic.taught.history.best > 0
+
+
+def test_the_network_is_switched_off_where_nothing_is_to_be_learned(tmp_path: Path) -> None:
+    walks = np.random.default_rng(0).normal(size=(ROWS, 3)).cumsum(axis=0)
+    trial = fit([recording_of(walks)], quick())
+    assert not trial.taught.correction_weight.any()
+    assert trial.taught.history.updates < 60  # it was stopped early
+    assert all(skill(row) > -0.05 for row in trial.fitted.quality)
+    assert "did not earn its place" in is_sound(trial, tmp_path).card
+    assert trial.fitted.parity.correction == 0.0
+
+
+def test_the_replayed_forecasts_of_the_bundle_are_those_that_were_measured(chaotic: Trial, tmp_path: Path) -> None:
+    loaded = is_sound(chaotic, tmp_path)
+    said = Replay(loaded.manifest.learned(), loaded.model, loaded.model.units).run(recording_of(chaos(ROWS)))
+    missed = (chaos(ROWS) - said.expected)[JUDGED + 1 :]
+    rows = [row for row in loaded.manifest.quality if row.horizon == 1]
+    # The replay has carried its state for 600 steps, the measurement for 16 before the split and 60 in it.
+    assert np.sqrt((missed**2).mean(axis=0)) == pytest.approx([row.forecast for row in rows], rel=0.02)
+
+
+# ---- no leak
+
+
+def test_the_test_split_changes_nothing_that_serves_but_calibration(chaotic: Trial) -> None:
+    values = chaos(ROWS)
+    values[JUDGED:] = 1e3 * np.random.default_rng(1).normal(size=(ROWS - JUDGED, 2))
+    other = fit([recording_of(values)], quick())
+    for name in ("lags", "x", "bias", "strength"):
+        assert np.array_equal(getattr(other.taught.highway, name), getattr(chaotic.taught.highway, name))
+    for name in ("residual_scale", "width_base", "highway_weight", "correction_weight"):
+        assert np.array_equal(getattr(other.taught, name), getattr(chaotic.taught, name))
+    assert all(np.array_equal(mine, theirs) for mine, theirs in zip(weights(other), weights(chaotic), strict=True))
+    assert other.taught.history == chaotic.taught.history
+    assert other.fitted.graph == chaotic.fitted.graph
+    assert other.fitted.parity == chaotic.fitted.parity
+    assert other.fitted.quality != chaotic.fitted.quality
+    assert (other.fitted.learned.above > chaotic.fitted.learned.above).any()
+
+
+def test_what_is_measured_on_the_test_split_was_not_calibrated_on_it(chaotic: Trial) -> None:
+    # Only the last truth changes. An interval that had seen it would have another width.
+    values = chaos(ROWS)
+    values[-1] += 1e3
+    other = served(chaotic, prepare([recording_of(values)], quick()), quick())
+    for mine, theirs in zip(other.fitted.quality, chaotic.fitted.quality, strict=True):
+        assert mine.width == theirs.width
+        assert mine.forecast > 10.0 * theirs.forecast
+
+
+def test_rows_beyond_the_bound_change_nothing_at_all(chaotic: Trial, tmp_path: Path) -> None:
+    later = np.concatenate((chaos(ROWS), 1e6 * np.ones((300, 2))))
+    path = write_table(tmp_path / "one.csv", recording_of(later))
+    by_rows = read([path], rows=ROWS, until=None)
+    by_time = read([path], rows=None, until=START + 60.0 * ROWS)
+    for one, other in zip(by_rows, by_time, strict=True):
+        for name in ("sensors", "stream_names", "written", "refused", "dropped"):
+            assert getattr(one, name) == getattr(other, name)
+        assert np.array_equal(one.times, other.times)
+        assert np.array_equal(one.values, other.values)
+    bounded = fit(by_rows, quick())
+    assert packed(bounded, tmp_path / "a.bundle") == packed(chaotic, tmp_path / "b.bundle")
+
+
+# ---- one seed, one bundle
+
+
+def test_one_seed_gives_one_bundle_in_another_process_too(chaotic: Trial, tmp_path: Path) -> None:
+    write_table(tmp_path / "one.csv", recording_of(chaos(ROWS)))
+    (tmp_path / "quick.toml").write_text(RECIPE)
+    command = [sys.executable, "-m", "training.cli", "fit", "--data", "one.csv", "--recipe", "quick.toml"]
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    ended = subprocess.run(
+        [*command, "--out", "quick.bundle"], cwd=tmp_path, env={**os.environ, "PYTHONPATH": path},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    assert digest(tmp_path / "quick.bundle") == packed(chaotic, tmp_path / "here.bundle")
+
+
+def test_another_seed_gives_another_bundle(chaotic: Trial, tmp_path: Path) -> None:
+    recipe = quick(seed=2)
+    trial = Trial(
+        recipe, chaotic.prepared, taught := teach(chaotic.prepared, recipe, hear_nothing),
+        serve(chaotic.prepared, taught, recipe, hear_nothing),
+    )  # fmt: skip
+    assert np.array_equal(taught.highway.lags, chaotic.taught.highway.lags)
+    assert trial.fitted.graph != chaotic.fitted.graph
+    assert packed(trial, tmp_path / "a.bundle") != packed(chaotic, tmp_path / "b.bundle")
+
+
+# ---- the gate of the conversion
+
+
+def test_a_conversion_out_of_bounds_fails_with_the_number_and_the_bound(chaotic: Trial) -> None:
+    recipe = quick(quantisation=Quantisation(parity=1e-9))
+    with pytest.raises(ParityError, match=r"dynamic must be within 1e-09 of Keras, is \d\S* away .* 90 samples") as far:
+        serve(chaotic.prepared, chaotic.taught, recipe, hear_nothing)
+    assert len(str(far.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(("mode", "bound"), [("float32", 1e-5), ("float16", 0.01), ("int8", 0.5)])
+def test_every_quantisation_serves_within_its_bound(chaotic: Trial, tmp_path: Path, mode: str, bound: float) -> None:
+    recipe = quick(quantisation=Quantisation(mode=mode, parity=bound))
+    trial = served(chaotic, chaotic.prepared, recipe)
+    loaded = is_sound(trial, tmp_path)
+    assert loaded.manifest.quantisation == mode
+    assert 0.0 < loaded.manifest.parity.correction <= bound
+    assert loaded.manifest.parity.samples == 90
+    assert trial.fitted.quality[0].forecast == pytest.approx(chaotic.fitted.quality[0].forecast, rel=2 * bound + 0.01)
+
+
+def test_the_parity_is_that_of_the_graph_that_serves(chaotic: Trial) -> None:
+    model = Model(chaotic.fitted.graph)
+    golden = chaotic.fitted.golden
+    state = np.zeros((1, model.units), np.float32)
+    for x, lags, parts in zip(golden.x, golden.lags, golden.parts, strict=True):
+        said, state = model(x[None], lags[None], state)
+        assert np.array_equal(said[0], parts)
+
+
+# ---- cells
+
+
+@pytest.mark.parametrize(("cell", "units"), [("gru", (6,)), ("rnn", (6, 5)), ("none", ())])
+def test_every_cell_can_be_fitted(cell: str, units: tuple[int, ...], tmp_path: Path) -> None:
+    network = Architecture(cell=cell, units=units, dense=(4,))
+    recipe = quick(network=network, splits=Splits(fit=0.6, stop=0.2, calibrate=0.2, test=0.0))
+    recipe = replace(recipe, training=replace(recipe.training, updates=10))
+    loaded = is_sound(fit([recording_of(chaos(300))], recipe), tmp_path)
+    assert loaded.manifest.network.cell == cell
+    assert loaded.manifest.network.state == max(1, sum(units))
+    assert loaded.manifest.quality == ()
+    assert "nothing was held out" in loaded.card
+
+
+# ---- bad data
+
+
+def test_half_of_the_cells_may_be_missing(tmp_path: Path) -> None:
+    values = chaos(ROWS)
+    values[np.random.default_rng(2).random(values.shape) < 0.5] = NAN
+    loaded = is_sound(fit([recording_of(values)], quick()), tmp_path)
+    assert {row.samples > 10 for row in loaded.manifest.quality} == {True}
+    assert all(row.forecast < 1.1 * row.persistence for row in loaded.manifest.quality)
+
+
+def test_a_constant_sensor_beside_a_moving_one_is_forecast_and_not_judged(tmp_path: Path) -> None:
+    values = chaos(300)
+    values[:, 1] = 21.5
+    other = recording_of(chaos(200, seed=1) * [1.0, 0.0] + [0.0, 21.5], stream="two")
+    trial = fit([recording_of(values), other], quick())
+    loaded = is_sound(trial, tmp_path)
+    assert loaded.manifest.score.scored == (True, False)
+    assert loaded.manifest.data.streams == ("one", "two")
+    assert {row.forecast for row in loaded.manifest.quality if row.sensor == "b"} == {0.0}
+    said = Replay(loaded.manifest.learned(), loaded.model, loaded.model.units).run(recording_of(values))
+    assert (said.expected[8:, 1] == 21.5).all()
+    assert np.isfinite(said.score[8:]).all()
+
+
+def test_the_smallest_recording_that_is_taken_gives_a_bundle(tmp_path: Path) -> None:
+    recipe = replace(quick(), data=Recipe().data)
+    loaded = is_sound(fit([recording_of(chaos(60))], recipe), tmp_path)
+    assert loaded.manifest.horizons == (1,)
+    assert {row.samples for row in loaded.manifest.quality} == {5}
+
+
+def test_sensors_that_fall_silent_after_the_fit_split_give_a_bundle(tmp_path: Path) -> None:
+    values = chaos(300)
+    values[180:] = NAN
+    loaded = is_sound(fit([recording_of(values)], quick()), tmp_path)
+    assert {row.samples for row in loaded.manifest.quality} == {0}
+    assert not loaded.manifest.learned().highway.any()
+    assert "too short to measure" in loaded.card
