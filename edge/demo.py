@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from math import inf
 from pathlib import Path
 from typing import NamedTuple
 
@@ -195,7 +196,7 @@ def _sum_up(subscriber: Subscriber, labels: Labels, readings: int, size: int, to
 def _match(events: Mapping[str, Mapping[str, object]], labels: Labels) -> tuple[int, int]:
     """Count the labels that an event overlaps, and the events that overlap no label."""
     spans = [
-        (event["stream"], parse_time(event["start"]), parse_time(event["end"] or event["start"]))
+        (event["stream"], parse_time(event["start"]), parse_time(event["end"]) if event["end"] else inf)  # still open
         for event in events.values()
     ]
 

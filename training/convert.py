@@ -32,11 +32,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.baseline import Highway
-from training.network import Network, multiples, silenced  # before TensorFlow, which it silences
+from training.network import Network, multiples
+from training.tensorflow_quietly import keras, silenced, tf  # before the rest of TensorFlow
 
 # isort: split
-import keras
-import tensorflow as tf
 from tensorflow.lite.python import schema_py_generated as schema
 from tensorflow.lite.python.convert import mlir_quantize
 from tensorflow.lite.tools import flatbuffer_utils

@@ -20,8 +20,9 @@ from training.baseline import Highway, fit_highway
 from training.calibrate import calibrate, factors, unknowing
 from training.convert import convert
 from training.evaluate import judge
-from training.network import History, Network, Sequences, base_widths, build, correct
-from training.network import fit as train
+from training.learn import History, Sequences, base_widths
+from training.learn import fit as train
+from training.network import Network, build, correct
 from training.prepare import Prepared
 from training.recipe import Recipe, Training
 from training.rehearse import rehearse
@@ -35,7 +36,7 @@ EARNED = 0.002  # a part that lowers the squared residual by less than this shar
 LEAST_SCALE = 1e-3  # spreads; a sensor that the highway forecasts perfectly still has a unit for its correction
 GOLDEN_STEPS = 32
 REPRESENTATIVE_STEPS = 300
-GOLDEN_TOLERANCE = {"float32": 1e-3, "float16": 1e-3, "dynamic": 0.02, "int8": 0.05}  # of the largest golden output
+GOLDEN_TOLERANCE = {"float32": 1e-3, "float16": 1e-3, "dynamic": 2e-3, "int8": 0.05}  # of the largest golden output
 
 
 class ParityError(Exception):

@@ -55,7 +55,9 @@ def zipped(entries: list[tuple[str, bytes]], compression: int = zipfile.ZIP_STOR
 def put_together(members: Members, /, **changes: object) -> bytes:
     """Pack members with the right hashes, and a manifest with some of its keys changed."""
     table = json.loads(members["manifest.json"])
-    table["members"] = {name: hashlib.sha256(member).hexdigest() for name, member in members.items() if name in MEMBERS[1:]}
+    table["members"] = {
+        name: hashlib.sha256(member).hexdigest() for name, member in members.items() if name in MEMBERS[1:]
+    }
     table |= changes
     return zipped(list((members | {"manifest.json": json.dumps(table).encode()}).items()))
 
@@ -278,7 +280,9 @@ def test_golden_vectors_prove_the_carried_state_too(members: Members, golden: di
     members["golden.npz"] = npz(**backwards)
     table = json.loads(members["manifest.json"])
     assert table["golden_tolerance"] > 1e-5
-    assert refusal(put_together(members, golden_tolerance=1e-9)).startswith("golden.npz: must be reproduced within 1e-09")
+    assert refusal(put_together(members, golden_tolerance=1e-9)).startswith(
+        "golden.npz: must be reproduced within 1e-09"
+    )
 
 
 def test_golden_vectors_that_are_not_numbers_are_refused(members: Members, golden: dict[str, np.ndarray]) -> None:
@@ -331,7 +335,17 @@ def test_golden_vectors_that_are_no_such_file_are_refused(members: Members, spoi
         lambda golden: {"x": np.array(["text"])},
         lambda golden: {name: array[:0] for name, array in golden.items()},
     ],
-    ids=["narrow x", "short lags", "narrow lags", "narrow parts", "one part", "one step", "one number", "text", "no step"],
+    ids=[
+        "narrow x",
+        "short lags",
+        "narrow lags",
+        "narrow parts",
+        "one part",
+        "one step",
+        "one number",
+        "text",
+        "no step",
+    ],
 )
 def test_golden_vectors_of_a_wrong_shape_are_refused(
     members: Members, golden: dict[str, np.ndarray], change: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]

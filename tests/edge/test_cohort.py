@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -62,7 +63,7 @@ def test_there_is_neither_forecast_nor_score_before_the_window_is_full() -> None
 
 def test_what_was_forecast_is_what_is_expected_one_step_later() -> None:
     said = advance_all(cohort_by_hand(), [at(step) for step in range(8)])
-    for before, after in zip(said[3:], said[4:], strict=False):
+    for before, after in pairwise(said[3:]):
         assert after.expected.tolist() == before.forecast[:, 0].tolist()
         assert after.lower.tolist() == before.forecast_lower[:, 0].tolist()
         assert after.upper.tolist() == before.forecast_upper[:, 0].tolist()
@@ -78,7 +79,9 @@ def test_the_warm_up_begins_anew_after_a_restart() -> None:
     assert [bool(verdicts.restarted[0]) for verdicts in said] == [False] * 5 + [True] + [False] * 4
 
 
-def test_after_a_restart_everything_is_said_as_by_a_stream_that_was_never_heard(loaded: Callable[[str], Bundle]) -> None:
+def test_after_a_restart_everything_is_said_as_by_a_stream_that_was_never_heard(
+    loaded: Callable[[str], Bundle],
+) -> None:
     # The slow scale is kept on purpose; no sample of this stream was scored before the restart.
     cohort, fresh = real(loaded("lstm-dynamic"), 1), real(loaded("lstm-dynamic"), 1)
     advance_all(cohort, lively(10, seed=1)[0])
@@ -261,9 +264,7 @@ def test_a_wave_of_many_says_bit_for_bit_what_waves_of_one_say(
 
 
 @pytest.mark.parametrize("name", ["lstm-dynamic", "lstm-float32", "stack-dynamic", "rnn-dynamic"])
-def test_who_else_is_in_the_wave_and_in_which_order_does_not_matter(
-    loaded: Callable[[str], Bundle], name: str
-) -> None:
+def test_who_else_is_in_the_wave_and_in_which_order_does_not_matter(loaded: Callable[[str], Bundle], name: str) -> None:
     streams, steps = 12, 24
     samples = lively(steps, streams=streams, seed=3)
     crowd, alone = real(loaded(name), streams), real(loaded(name), 1)
@@ -277,7 +278,7 @@ def test_who_else_is_in_the_wave_and_in_which_order_does_not_matter(
 
 def test_streams_admitted_later_do_not_disturb_the_others(loaded: Callable[[str], Bundle]) -> None:
     grown, plain = real(loaded("lstm-dynamic"), 3), real(loaded("lstm-dynamic"), 3)
-    samples = lively(40, streams=40, seed=5)
+    samples = lively(40, streams=43, seed=5)
     for step in range(40):
         wave = [(row, samples[row][step]) for row in range(3)]
         late = [(row, samples[row][step]) for row in range(3, len(grown.streams))]
@@ -304,3 +305,17 @@ def test_the_future_never_changes_the_past(loaded: Callable[[str], Bundle]) -> N
     theirs = advance_all(there, common + [sample._replace(values=(1e6, -1e6)) for sample in lively(10, seed=10)[0]])
     assert all(same(before, after) for before, after in zip(mine[:40], theirs[:40], strict=True))
     assert not same(mine[41], theirs[41])
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("wild", [1e39, -1e300])
+def test_values_beyond_what_the_graph_can_hold_do_not_silence_a_stream_for_good(
+    loaded: Callable[[str], Bundle], wild: float
+) -> None:
+    cohort = real(loaded("lstm-dynamic"), 1)
+    samples = lively(80, seed=11)[0]
+    samples[20:22] = [sample._replace(values=(wild, wild)) for sample in samples[20:22]]
+    samples[-1] = samples[-1]._replace(values=(45.0, 28.0))
+    said = advance_all(cohort, samples)[-1]
+    assert np.isfinite(said.forecast).all()
+    assert np.isfinite(said.score[0])

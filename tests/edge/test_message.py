@@ -20,7 +20,9 @@ SENSORS = ("warm", "damp")
 def told(scores: tuple[float, ...]) -> list[message.Outgoing]:
     """Return the event messages of consecutive scores."""
     events = Events(["boiler"], SENSORS, 1)
-    return [message.event(BASE, one) for step, score in enumerate(scores) for one in events.advance(verdict(score, step))]
+    return [
+        message.event(BASE, one) for step, score in enumerate(scores) for one in events.advance(verdict(score, step))
+    ]
 
 
 def test_every_topic_of_a_node_begins_alike() -> None:

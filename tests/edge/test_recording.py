@@ -72,7 +72,9 @@ def test_a_recording_is_a_time_column_and_a_column_for_each_sensor(tmp_path: Pat
         GOOD.replace(",,", ",unavailable,"),
         GOOD.replace(",,", ",null,"),
     ],
-    ids=["BOM", "CRLF", "CR", "no last newline", "empty lines", "spaces in names", "quotes", "nan", "unavailable", "null"],
+    ids=[
+        "BOM", "CRLF", "CR", "no last newline", "empty lines", "spaces in names", "quotes", "nan", "unavailable", "null",
+    ],
 )  # fmt: skip
 def test_the_ways_of_other_programs_change_nothing(tmp_path: Path, content: str) -> None:
     assert_good(read_csv(write(tmp_path, content)))
@@ -272,7 +274,10 @@ def test_spans_are_start_and_end_of_a_stream(tmp_path: Path) -> None:
 
 
 def test_a_stream_column_says_whose_spans_they_are(tmp_path: Path) -> None:
-    assert read_spans(write(tmp_path, "stream,start,end\na,1,2\n,3,4\n"), "boiler") == [("a", 1.0, 2.0), ("boiler", 3.0, 4.0)]
+    assert read_spans(write(tmp_path, "stream,start,end\na,1,2\n,3,4\n"), "boiler") == [
+        ("a", 1.0, 2.0),
+        ("boiler", 3.0, 4.0),
+    ]
 
 
 def test_a_file_without_spans_has_none(tmp_path: Path) -> None:

@@ -172,7 +172,7 @@ def test_a_spike_is_flagged_at_once_and_its_sensor_named() -> None:
 def test_a_level_shift_too_small_for_a_spike_is_flagged_by_its_length() -> None:
     made = scorer()
     before = scores(made, noise(300, seed=6))
-    after = scores(made, noise(60, seed=7) + [2.0 * NOISE, 0.0])
+    after = scores(made, noise(60, seed=7) + np.array([2.0 * NOISE, 0.0]))
     assert before.max() < 1.0
     assert after[0] < 1.0
     assert after[40:].min() > 1.0

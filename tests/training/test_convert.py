@@ -8,7 +8,8 @@ import pytest
 from edge.runtime import Model
 from training.baseline import Highway
 from training.convert import convert, parity
-from training.network import Floats, Network, Sequences, build, correct, fit
+from training.learn import Sequences, fit
+from training.network import Floats, Network, build, correct
 from training.recipe import Architecture, Training
 
 # isort: split

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from training import network as module
-from training.network import Floats, History, Network, Sequences, base_widths, build, correct, fit, silenced
+from training.learn import History, Sequences, base_widths, fit
+from training.network import Floats, Network, build, correct
 from training.recipe import Architecture, Training
+from training.tensorflow_quietly import silenced
 
 INPUTS, HORIZONS, SENSORS = 4, 2, 3
 QUICK = Training(updates=60, epochs=1000, learning_rate=0.02, batch=16, subsequence=32, burn_in=8)
