@@ -82,7 +82,9 @@ def test_the_line_says_of_the_readings_what_it_always_said(folder: Path) -> None
     found = list(said(folder))
     assert [news.get("topic") for news in found] == [news.get("topic") for news in expected]
     wrong = [
-        text for place, pair in enumerate(zip(found, expected, strict=True), start=1) for text in differences(*pair, f"line {place}")
+        text
+        for place, pair in enumerate(zip(found, expected, strict=True), start=1)
+        for text in differences(*pair, f"line {place}")
     ]
     assert wrong == []
 

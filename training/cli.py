@@ -93,28 +93,16 @@ def _fit(options: argparse.Namespace) -> int:
     recipe = _recipe(options)
     _say("loading TensorFlow")
     from training.card import card
-    from training.fit import ParityError, serve, teach
+    from training.fit import ParityError, fit
     from training.pack import pack
-    from training.prepare import prepare
     from training.series import read
 
     try:
-        recordings = read(options.data, rows=options.rows, until=options.until)
-        prepared = prepare(recordings, recipe)
+        prepared, fitted = fit(read(options.data, rows=options.rows, until=options.until), recipe, _say)
     except OperatorError as wrong:
         raise _named(options.data, wrong) from wrong
-    _say(
-        f"{len(prepared.series)} streams, {sum(map(len, prepared.series))} samples {prepared.period:g} s apart, "
-        f"sensors {', '.join(prepared.sensors)}; window {prepared.window}, "
-        f"horizons {', '.join(map(str, prepared.horizons))}"
-    )
-    for note in prepared.notes:
-        _say(f"note: {note}")
-    taught = teach(prepared, recipe, _say)
-    try:
-        fitted = serve(prepared, taught, recipe, _say)
-    except ParityError as wrong:
-        print(f"error: {wrong}", file=sys.stderr)
+    except ParityError as far:
+        print(f"error: {far}", file=sys.stderr)
         return FAILED
     manifest = pack(options.out, fitted, prepared, recipe, options.bundle_version)
     print("\n".join(card(manifest).splitlines()[2:]).rstrip())

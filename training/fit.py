@@ -6,7 +6,7 @@ quantised graph, makes intervals and scores honest; the test split is only measu
 calibrated once more over calibrate and test, because the newest data is the best guess of the next.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,27 +15,24 @@ from numpy.typing import NDArray
 from edge.bundle import Golden
 from edge.cohort import Learned
 from edge.manifest import ParityTable, QualityRow
+from edge.recording import Recording
 from edge.runtime import Model
-from training.baseline import Highway, fit_highway
 from training.calibrate import calibrate, factors, unknowing
 from training.convert import convert
 from training.evaluate import judge
-from training.learn import History, Sequences, base_widths
-from training.learn import fit as train
-from training.network import Network, build, correct
-from training.prepare import Prepared
-from training.recipe import Recipe, Training
+from training.network import correct
+from training.prepare import Prepared, prepare
+from training.recipe import Recipe
 from training.rehearse import rehearse
-from training.windows import Steps, cut, part
+from training.teach import Say, Taught, teach
+from training.windows import Steps, part
 
 Doubles = NDArray[np.float64]
 Floats = NDArray[np.float32]
-Say = Callable[[str], None]
 
-EARNED = 0.002  # a part that lowers the squared residual by less than this share has not earned its place
-LEAST_SCALE = 1e-3  # spreads; a sensor that the highway forecasts perfectly still has a unit for its correction
 GOLDEN_STEPS = 32
 REPRESENTATIVE_STEPS = 300
+AUTOMATIC = ("dynamic", "float16")  # what `auto` tries in turn: int8 weights, unless they cost too much
 GOLDEN_TOLERANCE = {"float32": 1e-3, "float16": 1e-3, "dynamic": 2e-3, "int8": 0.05}  # of the largest golden output
 
 
@@ -44,33 +41,12 @@ class ParityError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Taught:
-    """Hold what the fit and stop splits taught.
-
-    Attributes:
-        highway: the linear map.
-        network: trained.
-        history: how the training went.
-        residual_scale: shape (horizons, sensors), spreads.
-        width_base: shape (2, horizons, sensors), spreads.
-        highway_weight, correction_weight: shape (horizons, sensors), 0..1.
-    """
-
-    highway: Highway
-    network: Network
-    history: History
-    residual_scale: Doubles
-    width_base: Doubles
-    highway_weight: Doubles
-    correction_weight: Doubles
-
-
-@dataclass(frozen=True, slots=True)
 class Fitted:
     """Hold all that goes into a bundle."""
 
     learned: Learned
     graph: bytes
+    mode: str
     golden: Golden
     golden_tolerance: float
     parity: ParityTable
@@ -79,90 +55,28 @@ class Fitted:
     inputs: int
 
 
-def teach(prepared: Prepared, recipe: Recipe, say: Say) -> Taught:
-    """Fit highway and network on the fit split, and weigh them on the stop split."""
-    horizons = prepared.horizons
-    pieces = list(zip(prepared.steps, prepared.cuts, strict=True))
-    fit = [part(steps, 0, cuts.fit, horizons) for steps, cuts in pieces]
-    stop = [part(steps, cuts.fit, cuts.stop, horizons) for steps, cuts in pieces]
-    say("fitting the linear highway")
-    highway = fit_highway(fit, stop)
-    scale = _residual_scale(highway, fit)
-    training = _shortened(recipe.training, min(map(len, fit)))
-    data = _sequences(fit, highway, scale, training, lead=0)
-    lead = training.burn_in
-    primed = [part(steps, max(0, cuts.fit - lead), cuts.stop, horizons) for steps, cuts in pieces]
-    watched = _sequences(primed, highway, scale, replace(training, stride=training.subsequence - lead), lead=lead)
-    interval = recipe.network.interval
-    network = build(
-        recipe.network,
-        inputs=fit[0].x.shape[1],
-        horizons=len(horizons),
-        sensors=len(prepared.sensors),
-        seed=recipe.seed,
+def fit(recordings: Sequence[Recording], recipe: Recipe, say: Say) -> tuple[Prepared, Fitted]:
+    """Fit all that goes into a bundle.
+
+    Args:
+        recordings: recorded histories.
+        recipe: how.
+        say: told each stage in words, and what the user should know.
+
+    Raises:
+        RecordingError: there is not enough to train on.
+        ParityError: the converted graph is too far from Keras.
+    """
+    prepared = prepare(recordings, recipe)
+    samples = sum(map(len, prepared.series))
+    say(
+        f"{len(prepared.series)} streams, {samples} samples {prepared.period:g} s apart, "
+        f"sensors {', '.join(prepared.sensors)}; window {prepared.window}, "
+        f"horizons {', '.join(map(str, prepared.horizons))}"
     )
-    say(f"training the recurrent correction: {recipe.network.cell} {list(recipe.network.units)}")
-    history = train(network, data, watched, training, interval=interval, seed=recipe.seed)
-    highway_weight, correction_weight = _weigh(network, highway, scale, stop, watched)
-    widths = base_widths(data, interval) * scale
-    return Taught(highway, network, history, scale, widths, highway_weight, correction_weight)
-
-
-def _residual_scale(highway: Highway, fit: list[Steps]) -> Doubles:
-    missed = np.concatenate([np.where(steps.known, steps.target - highway.forecast(steps), np.nan) for steps in fit])
-    count = np.maximum((~np.isnan(missed)).sum(axis=0), 1)
-    scale: Doubles = np.maximum(np.sqrt(np.nansum(missed * missed, axis=0, dtype=np.float64) / count), LEAST_SCALE)
-    return scale
-
-
-def _shortened(training: Training, samples: int) -> Training:
-    """Fit the subsequences to a short recording."""
-    length = min(training.subsequence, max(2, samples))
-    return replace(
-        training,
-        subsequence=length,
-        burn_in=min(training.burn_in, length // 4),
-        stride=min(training.stride, max(1, length // 4)),
-    )
-
-
-def _sequences(pieces: list[Steps], highway: Highway, scale: Doubles, training: Training, *, lead: int) -> Sequences:
-    """Cut steps into subsequences; the first steps of each carry no loss, but fill the state."""
-    length, stride = training.subsequence, training.stride
-    x, target, weight = [], [], []
-    for steps in pieces:
-        x.append(cut(steps.x, length=length, stride=stride))
-        missed = (steps.target - highway.forecast(steps)) / scale
-        target.append(cut(np.where(steps.known, missed, 0.0).astype(np.float32), length=length, stride=stride))
-        weight.append(cut(steps.known.astype(np.float32), length=length, stride=stride))
-    weights = np.concatenate(weight)
-    weights[:, : max(lead, training.burn_in)] = 0.0
-    return Sequences(np.concatenate(x), np.concatenate(target), weights)
-
-
-def _weigh(
-    network: Network, highway: Highway, scale: Doubles, stop: list[Steps], watched: Sequences
-) -> tuple[Doubles, Doubles]:
-    """Find how much of each part lowers the squared residual on the stop split the most, 0..1."""
-    direct = np.concatenate([highway.forecast(steps) for steps in stop])
-    target = np.concatenate([steps.target for steps in stop])
-    known = np.concatenate([steps.known for steps in stop])
-    highway_weight = _earned(direct, target, known)
-    correction = correct(network, watched.x)[:, :, 0] * scale
-    # What is left after the highway's share; the sequences hold it after all of the highway.
-    left = watched.target * scale
-    return highway_weight, _earned(correction, left, watched.weight > 0) * (highway_weight > 0)
-
-
-def _earned(offer: NDArray[np.floating], want: NDArray[np.floating], known: NDArray[np.bool_]) -> Doubles:
-    """Return the share of an offered part that lowers the squared residual most; 0 where that gains too little."""
-    axes = tuple(range(offer.ndim - 2))
-    offered, wanted = (np.where(known, values, 0.0).astype(np.float64) for values in (offer, want))
-    power = (offered * offered).sum(axis=axes)
-    share = np.clip((offered * wanted).sum(axis=axes) / np.maximum(power, 1e-30), 0.0, 1.0)
-    before = (wanted * wanted).sum(axis=axes)
-    after = ((wanted - share * offered) ** 2).sum(axis=axes)
-    return np.where(after <= (1.0 - EARNED) * before, share, 0.0)
+    for note in prepared.notes:
+        say(f"note: {note}")
+    return prepared, serve(prepared, teach(prepared, recipe, say), recipe, say)
 
 
 def serve(prepared: Prepared, taught: Taught, recipe: Recipe, say: Say) -> Fitted:
@@ -171,18 +85,8 @@ def serve(prepared: Prepared, taught: Taught, recipe: Recipe, say: Say) -> Fitte
     Raises:
         ParityError: the converted graph is too far from Keras.
     """
-    mode = recipe.quantisation.mode
-    say(f"converting to TFLite, {mode}")
-    graph = convert(
-        taught.network,
-        taught.highway,
-        residual_scale=taught.residual_scale,
-        width_base=taught.width_base,
-        mode=mode,
-        representative=_representative(prepared, taught) if mode == "int8" else (),
-    )
+    graph, mode, parity = _converted(prepared, taught, recipe, say)
     model = Model(graph)
-    parity = _parity(prepared, taught, model, recipe)
     say("calibrating on the converted graph")
     raw = _learned(prepared, taught, recipe)
     lead = 2 * prepared.window
@@ -193,7 +97,37 @@ def serve(prepared: Prepared, taught: Taught, recipe: Recipe, say: Say) -> Fitte
     learned = _calibrated(model, raw, prepared, recipe, end="test")
     golden = _golden(prepared, model)
     tolerance = GOLDEN_TOLERANCE[mode] * max(1.0, float(np.abs(golden.parts).max()))
-    return Fitted(learned, graph, golden, tolerance, parity, quality, model.units, model.inputs)
+    return Fitted(learned, graph, mode, golden, tolerance, parity, quality, model.units, model.inputs)
+
+
+def _converted(prepared: Prepared, taught: Taught, recipe: Recipe, say: Say) -> tuple[bytes, str, ParityTable]:
+    """Convert in the mode that the recipe asks for, or in the first of `AUTOMATIC` that is near enough to Keras.
+
+    Returns:
+        The graph, its mode, and how near it is.
+    """
+    asked = recipe.quantisation.mode
+    *hopes, last = AUTOMATIC if asked == "auto" else (asked,)
+    for mode in hopes:
+        graph = _convert(prepared, taught, mode, say)
+        try:
+            return graph, mode, _parity(prepared, taught, Model(graph), recipe, mode)
+        except ParityError as far:
+            say(f"note: {far}")
+    graph = _convert(prepared, taught, last, say)
+    return graph, last, _parity(prepared, taught, Model(graph), recipe, last)
+
+
+def _convert(prepared: Prepared, taught: Taught, mode: str, say: Say) -> bytes:
+    say(f"converting to TFLite, {mode}")
+    return convert(
+        taught.network,
+        taught.highway,
+        residual_scale=taught.residual_scale,
+        width_base=taught.width_base,
+        mode=mode,
+        representative=_representative(prepared, taught) if mode == "int8" else (),
+    )
 
 
 def _learned(prepared: Prepared, taught: Taught, recipe: Recipe) -> Learned:
@@ -224,7 +158,7 @@ def _calibrated(model: Model, raw: Learned, prepared: Prepared, recipe: Recipe, 
     return replace(raw, below=below, above=above, calibration=calibration)
 
 
-def _parity(prepared: Prepared, taught: Taught, model: Model, recipe: Recipe) -> ParityTable:
+def _parity(prepared: Prepared, taught: Taught, model: Model, recipe: Recipe, mode: str) -> ParityTable:
     """Compare the converted graph with Keras over the whole calibrate split, each carrying its own state."""
     missed, size, residual, count = 0.0, 0.0, 0.0, 0
     shape = (4, len(prepared.horizons), len(prepared.sensors))
@@ -242,7 +176,7 @@ def _parity(prepared: Prepared, taught: Taught, model: Model, recipe: Recipe) ->
     bound = recipe.quantisation.parity
     if correction > bound:
         raise ParityError(
-            f"quantisation.parity: {recipe.quantisation.mode} must be within {bound:g} of Keras, is {correction:.3g} "
+            f"quantisation.parity: {mode} must be within {bound:g} of Keras, is {correction:.3g} "
             f"away (relative RMSE of the correction over {count} samples of the calibrate split)"
         )
     return ParityTable(correction=correction, forecast=forecast, bound=bound, samples=count)

@@ -56,7 +56,7 @@ def describe(fitted: Fitted, prepared: Prepared, recipe: Recipe, version: int) -
         network=NetworkTable(
             cell=recipe.network.cell, units=recipe.network.units, inputs=fitted.inputs, state=fitted.state
         ),
-        quantisation=recipe.quantisation.mode,
+        quantisation=fitted.mode,
         scaling=ScalingTable(
             centre=_row(learned.scaling.centre),
             spread=_row(learned.scaling.spread),

@@ -127,7 +127,7 @@ class Training:
 class Quantisation:
     """How the weights are stored on the device: the table [quantisation]."""
 
-    mode: Literal["dynamic", "float32", "float16", "int8"] = "dynamic"
+    mode: Literal["auto", "dynamic", "float32", "float16", "int8"] = "auto"
     parity: float = 0.02  # bound of the relative RMSE between the quantised and the float correction
 
     def __post_init__(self) -> None:

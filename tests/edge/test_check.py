@@ -90,7 +90,9 @@ def test_sensors_that_do_not_fit_their_bundle_are_told_beside_bundles_that_do_no
     assert [problem for problem in told if problem.startswith("streams.three.dialect: must be json")] != []
 
 
-@pytest.mark.parametrize("text", ["", "streams = 3\n", "[streams]\n", "[streams]\nplant = 1\n", "[streams.a]\nbundle = 3\n"])
+@pytest.mark.parametrize(
+    "text", ["", "streams = 3\n", "[streams]\n", "[streams]\nplant = 1\n", "[streams.a]\nbundle = 3\n"]
+)
 def test_a_file_without_usable_streams_is_told_so(folder: Path, text: str) -> None:
     assert any(": streams" in problem for problem in problems(folder, text))
 

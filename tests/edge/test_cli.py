@@ -154,7 +154,11 @@ def test_a_bundle_that_was_changed_is_refused_by_every_command_that_loads_it(
     content[content.index(b"TFL3") + 3000] ^= 1
     broken = tmp_path / "broken.bundle"
     broken.write_bytes(content)
-    for arguments in (("bundle", "verify", broken), ("bundle", "inspect", broken), ("replay", broken, recording, "out")):
+    for arguments in (
+        ("bundle", "verify", broken),
+        ("bundle", "inspect", broken),
+        ("replay", broken, recording, "out"),
+    ):
         assert refused(capsys, *arguments).startswith(f"{broken}: ")
 
 
@@ -273,7 +277,9 @@ def test_a_file_that_cannot_be_read_is_refused_in_one_line(
     name: str, mote: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "truncated.csv.gz").write_bytes(MOTES[0].read_bytes()[:5000])
-    assert refused(capsys, "replay", mote, tmp_path / name, tmp_path / "out.csv").startswith(f"{tmp_path / name}: must be")
+    assert refused(capsys, "replay", mote, tmp_path / name, tmp_path / "out.csv").startswith(
+        f"{tmp_path / name}: must be"
+    )
 
 
 @pytest.mark.parametrize(
@@ -299,7 +305,9 @@ def test_an_output_that_cannot_be_written_is_refused_in_one_line(
 ) -> None:
     path = tmp_path / where
     outputs = (path,) if option == "output" else (tmp_path / "out.csv", option, path)
-    assert refused(capsys, "replay", mote, recording, *outputs).startswith(f"{path}: must be a file that can be written")
+    assert refused(capsys, "replay", mote, recording, *outputs).startswith(
+        f"{path}: must be a file that can be written"
+    )
 
 
 def test_a_recording_is_never_written_over(

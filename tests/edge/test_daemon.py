@@ -141,7 +141,9 @@ def test_readiness_is_told_when_the_subscriptions_are_granted_and_not_before(
         daemon.wait_until_ready()
     finally:
         late.kill()
-    assert [text for text in daemon.datagrams if "READY=1" in text] == ["READY=1\nSTATUS=0 streams, 0 payloads, 0 events open"]
+    assert [text for text in daemon.datagrams if "READY=1" in text] == [
+        "READY=1\nSTATUS=0 streams, 0 payloads, 0 events open"
+    ]
     assert all("waiting for the broker" in text for text in daemon.datagrams if text.startswith("STATUS="))
     log = daemon.said()
     assert log.index("cannot be reached") < log.index("connected, MQTT 5") < log.index("ready: subscribed")

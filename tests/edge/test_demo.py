@@ -31,9 +31,7 @@ def data(tmp_path: Path) -> Path:
 def demo(bundle: Path, data: Path, *options: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "edge.cli", "demo", str(bundle), "--data", str(data), "--speed", "2000", *options]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=60.0, check=False, env=environment
-    )
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60.0, check=False, env=environment)
 
 
 def summary(told: str) -> dict[str, str]:
@@ -79,9 +77,15 @@ def test_the_demo_with_a_real_broker_misses_an_event_that_no_reading_shows_and_f
     ("content", "rule"),
     [
         ({}, "must be a folder of NAME.csv.gz, got none"),
-        ({"a.csv.gz": "time,humidity,temperature\n0,45,28\n"}, "must have rows after the training data, that is after "),
+        (
+            {"a.csv.gz": "time,humidity,temperature\n0,45,28\n"},
+            "must have rows after the training data, that is after ",
+        ),
         ({"a.csv.gz": ""}, "must have a header line"),
-        ({"a.csv.gz": "time,humidity,temperature\n2e9,45,28\n", "a.events.csv": "start,end\nsoon,later\n"}, "row 1: must"),
+        (
+            {"a.csv.gz": "time,humidity,temperature\n2e9,45,28\n", "a.events.csv": "start,end\nsoon,later\n"},
+            "row 1: must",
+        ),
     ],
 )
 def test_a_folder_without_usable_recordings_is_refused_in_one_line(
@@ -122,9 +126,24 @@ STATE: dict[str, object] = {
 
 
 def test_a_state_is_shown_with_what_was_expected_and_what_comes_next() -> None:
-    assert show_state("boiler", STATE).split() == (
-        "03:15:15 boiler score 0.38 warm 20.25 in 19.50…20.50, next 20.00…21.00 damp – in 49.50…50.50, next 49.50…50.50"
-    ).split()
+    assert show_state("boiler", STATE).split() == [
+        "03:15:15",
+        "boiler",
+        "score",
+        "0.38",
+        "warm",
+        "20.25",
+        "in",
+        "19.50…20.50,",
+        "next",
+        "20.00…21.00",
+        "damp",
+        "–",
+        "in",
+        "49.50…50.50,",
+        "next",
+        "49.50…50.50",
+    ]
 
 
 def test_a_state_without_a_score_is_shown_as_warming_up() -> None:
@@ -141,10 +160,38 @@ EVENT: dict[str, object] = {
 
 
 def test_an_event_is_shown_with_the_sensor_that_caused_it() -> None:
-    assert show_event("boiler", EVENT).split() == (
-        "03:15:15 boiler ANOMALY opens: warm (75% of it) expected 20.00, was 32.00"
-    ).split()
+    assert show_event("boiler", EVENT).split() == [
+        "03:15:15",
+        "boiler",
+        "ANOMALY",
+        "opens:",
+        "warm",
+        "(75%",
+        "of",
+        "it)",
+        "expected",
+        "20.00,",
+        "was",
+        "32.00",
+    ]
     closed = show_event("boiler", {**EVENT, "phase": "close", "end": "2010-05-09T03:24:55Z"})
-    assert closed.split() == (
-        "03:24:55 boiler anomaly closes: 03:15:15 to 03:24:55, worst score 3.2, warm (75% of it) expected 20.00, was 32.00"
-    ).split()
+    assert closed.split() == [
+        "03:24:55",
+        "boiler",
+        "anomaly",
+        "closes:",
+        "03:15:15",
+        "to",
+        "03:24:55,",
+        "worst",
+        "score",
+        "3.2,",
+        "warm",
+        "(75%",
+        "of",
+        "it)",
+        "expected",
+        "20.00,",
+        "was",
+        "32.00",
+    ]

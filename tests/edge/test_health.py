@@ -59,7 +59,9 @@ def test_what_was_refused_is_told_by_reason_with_the_newest_quoted() -> None:
     assert readings["last_refused"] == f"{PRESS}: null: warm: null"  # type: ignore[index]
 
 
-@pytest.mark.parametrize("payload", [b'{"warm": "\\ud800"}', b'{"warm": "\xed\xa0\x80"}', b'{"warm": "\\u0000"}', b"\xff"])
+@pytest.mark.parametrize(
+    "payload", [b'{"warm": "\\ud800"}', b'{"warm": "\xed\xa0\x80"}', b'{"warm": "\\u0000"}', b"\xff"]
+)
 def test_a_refusal_that_holds_any_text_can_be_told(payload: bytes) -> None:
     line = line_of()
     tell(line, PRESS, payload, 0)

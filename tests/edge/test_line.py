@@ -218,8 +218,9 @@ def test_events_are_sent_surely_and_the_anomaly_is_kept_for_whoever_comes_later(
 
 def test_a_table_may_close_events_later_than_the_bundle_would() -> None:
     # step       5  6  7  8  9  10 11    the spike and its way back are flagged, or strange enough for the longer span
-    by_default, patient = spike(line_of(), at=5, steps=30), spike(
-        line_of(f"{CLIMATE}detection = {{ close_after = 9 }}\n"), at=5, steps=30
+    by_default, patient = (
+        spike(line_of(), at=5, steps=30),
+        spike(line_of(f"{CLIMATE}detection = {{ close_after = 9 }}\n"), at=5, steps=30),
     )
     closed = [
         next(place for place, news in enumerate(published) if b'"close"' in news.payload)

@@ -29,7 +29,9 @@ Row = tuple[str, str, str, str]  # time, stream, humidity, temperature
 
 def rows_of(mote: int, rows: slice) -> list[Row]:
     with gzip.open(MOTES[mote], "rt") as file:
-        return [(line["time"], f"m{mote}", line["humidity"], line["temperature"]) for line in csv.DictReader(file)][rows]
+        return [(line["time"], f"m{mote}", line["humidity"], line["temperature"]) for line in csv.DictReader(file)][
+            rows
+        ]
 
 
 def payload(row: Row) -> bytes:
