@@ -18,6 +18,10 @@ from edge.scale import Scaling, lay_out
 from edge.score import Calibration, Scorer, alarm_surprise, standardise
 from edge.window import Windows
 
+# Spreads; a value beyond it is judged as if it lay there. Float32 overflows at 3e38, and a double loses the interval
+# beside a forecast of 1e16: either makes nan, which a recurrent state never forgets.
+WILDEST = 1e6
+
 
 @dataclass(frozen=True, slots=True)
 class Learned:
@@ -131,9 +135,12 @@ class Cohort:
         parts = np.stack((learned.highway, learned.correction, learned.below, learned.above))
         self._units: Doubles = learned.scaling.spread * parts
         self._ratio: Floats = (learned.scaling.spread / learned.scaling.change).astype(np.float32)
+        self._least: Doubles = learned.scaling.centre - WILDEST * learned.scaling.spread
+        self._most: Doubles = learned.scaling.centre + WILDEST * learned.scaling.spread
         sensors = len(learned.sensors)
         self._state: Floats = np.zeros((0, units), dtype=np.float32)
         self._held: Doubles = np.zeros((0, sensors))
+        self._known: Bools = np.zeros((0, sensors), dtype=np.bool_)  # heard since the memory began
         self._last: Doubles = np.zeros((0, 3, sensors))  # expected, lower, upper of the next sample
 
     def admit(self, stream: str, false_alarms_per_week: float | None = None) -> int:
@@ -167,9 +174,11 @@ class Cohort:
         measured = ~np.isnan(heard)
         values = np.where(measured, heard, self._held[rows])
         self._held[rows] = values
+        self._known[rows] |= measured
         due = self._last[rows]
-        score, share = self._judge(rows, values, due, measured)
-        ahead = self._look_ahead(rows, times, values, measured)
+        bounded = np.minimum(np.maximum(values, self._least), self._most)
+        score, share = self._judge(rows, bounded, due, measured)
+        ahead = self._look_ahead(rows, times, bounded, measured)
         self._last[rows] = ahead[:, :, 0]
         return Verdicts(
             rows, times, values, measured, due[:, 0], due[:, 1], due[:, 2], score, share, restarted,
@@ -181,23 +190,28 @@ class Cohort:
         self._scorer.admit(capacity)
         self._state = grow(self._state, capacity, 0.0)
         self._held = grow(self._held, capacity, 0.0)
+        self._known = grow(self._known, capacity, 0.0)
         self._last = grow(self._last, capacity, np.nan)
 
     def _forget(self, rows: Rows) -> None:
         self._windows.forget(rows)
         self._scorer.forget(rows)
         self._state[rows] = 0.0
+        self._held[rows] = self.learned.scaling.centre
+        self._known[rows] = False
         self._last[rows] = np.nan
 
     def _judge(self, rows: Rows, values: Doubles, due: Doubles, measured: Bools) -> tuple[Doubles, Doubles]:
         """Score the streams that had a forecast; the others get nan and no share."""
         expected, lower, upper = due[:, 0], due[:, 1], due[:, 2]
-        ready = ~np.isnan(expected[:, 0])
+        ready = ~np.isnan(expected).all(axis=1)
         score = np.full(len(rows), np.nan)
         share = np.zeros(values.shape)
         if ready.any():
             quotient = standardise(values - expected, expected - lower, upper - expected)
-            scores = self._scorer.advance(rows[ready], quotient[ready], measured[ready])
+            judged = measured & ~np.isnan(quotient)  # nan: this sensor was never heard before
+            quotient = np.where(judged, quotient, 0.0)
+            scores = self._scorer.advance(rows[ready], quotient[ready], judged[ready])
             score[ready], share[ready] = scores.score, scores.share
         return score, share
 
@@ -215,4 +229,7 @@ class Cohort:
         ahead[:, 1] = ahead[:, 0] - moves[:, 2]
         ahead[:, 2] = ahead[:, 0] + moves[:, 3]
         ahead[~self._windows.full(rows)] = np.nan
+        known = self._known[rows]
+        if not known.all():
+            ahead = np.where(known[:, None, None, :], ahead, np.nan)
         return ahead

@@ -221,7 +221,7 @@ class Line:
         learned, streams = service.cohort.learned, service.cohort.streams
         news = []
         heard: list[bool] = np.any(verdicts.measured, axis=1).tolist()
-        primed: list[bool] = np.isfinite(verdicts.forecast[:, 0, 0]).tolist()
+        primed: list[bool] = np.any(np.isfinite(verdicts.forecast[:, 0]), axis=1).tolist()
         for place, row in enumerate(verdicts.rows.tolist()):
             wanted = service.publish[row]
             if heard[place] and "state" in wanted:

@@ -1,6 +1,7 @@
 """Drive the line from a recorded history: the same grid, cohort and events as the daemon's, without a broker."""
 
 import csv
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from edge.runtime import Step
 
 CHUNK = 20_000  # rows that go through the line together; bounds the memory of what waits
 Progress = Callable[[int], None]
+Owners = defaultdict[int, deque[int | None]]  # for each stream's row, whose the samples that wait are
 Budget = Callable[[str], tuple[float | None, int | None]]
 
 
@@ -114,16 +116,17 @@ class Replay:
         score = np.full(len(values), np.nan)
         said = Replayed(expected, lower, upper, score, [""] * len(values), [], self.counts)
         rows = [self._grid(name) for name in recording.stream_names]
-        places: dict[tuple[int, float], int] = {}
         for start in range(0, len(values), CHUNK):
-            waiting = []
+            waiting: list[tuple[int, Sample]] = []
+            owners: Owners = defaultdict(deque)
             for place in range(start, min(start + CHUNK, len(values))):
                 row, grid = rows[recording.streams[place]]
                 time = float(recording.times[place])
-                places.setdefault((row, time), place)
-                readings = Readings(time, values[place].tolist(), time, whole=True)
-                waiting += [(row, sample) for sample in grid.push(readings)]
-            self._advance(waiting, places, said, watch)
+                samples = grid.push(Readings(time, values[place].tolist(), time, whole=True))
+                waiting += [(row, sample) for sample in samples]
+                # A row owns the last sample that it completed; one that is late or held back owns none.
+                owners[row].extend([None] * (len(samples) - 1) + [place] * bool(samples))
+            self._advance(waiting, owners, said, watch)
             if progress:
                 progress(min(CHUNK, len(values) - start))
         return said
@@ -142,7 +145,7 @@ class Replay:
     def _advance(
         self,
         waiting: list[tuple[int, Sample]],
-        places: dict[tuple[int, float], int],
+        owners: Owners,
         said: Replayed,
         watch: Callable[[Verdicts], None] | None,
     ) -> None:
@@ -151,8 +154,8 @@ class Replay:
             said.news.extend(self._events.advance(verdicts))
             if watch:
                 watch(verdicts)
-            for index, (row, sample) in enumerate(wave):
-                place = places.pop((row, sample.time), None)
+            for index, (row, _) in enumerate(wave):
+                place = owners[row].popleft()
                 if place is not None:
                     said.expected[place] = verdicts.expected[index]
                     said.lower[place] = verdicts.lower[index]
@@ -177,9 +180,9 @@ class ForecastFile:
         self._file.close()
 
     def write(self, verdicts: Verdicts) -> None:
-        """Write the forecasts of a wave; streams that warm up have none."""
+        """Write the forecasts of a wave; streams that warm up have none, and nobody hears those of an empty cell."""
         for place, row in enumerate(verdicts.rows.tolist()):
-            if not np.isnan(verdicts.forecast[place, 0, 0]):
+            if verdicts.measured[place].any() and not np.isnan(verdicts.forecast[place]).all():
                 self._lines.writerows(self._rows(verdicts, place, self._streams[row]))
 
     def _rows(self, verdicts: Verdicts, place: int, stream: str) -> Iterator[tuple[object, ...]]:

@@ -194,7 +194,9 @@ class Scorer:
         flagged = score > 1.0
         self._scale[rows] = self._followed(scale, quotient, measured & ~flagged[:, None])
         score[~(measured & known.scored).any(axis=1)] = np.nan
-        share = self._share(deviation, surprises) if flagged.any() else np.zeros(quotient.shape)
+        share = np.zeros(quotient.shape)
+        if flagged.any():
+            share[flagged] = self._share(deviation[flagged], surprises[flagged])
         return Scores(score, share)
 
     def _share(self, deviation: Doubles, surprises: Doubles) -> Doubles:

@@ -124,10 +124,11 @@ class Sensors:
     """The sensors and the subscriber: publishes readings, and hears all that a node says.
 
     Attributes:
-        heard: what it heard and nobody has asked for yet.
+        node: its name.
     """
 
     def __init__(self, port: int, node: str, username: str = "", password: str = "") -> None:
+        self.node = node
         self._root = f"tidegate/{node}/"
         self._heard: queue.SimpleQueue[tuple[str, bytes, bool]] = queue.SimpleQueue()
         self._subscribed = threading.Event()
@@ -172,11 +173,6 @@ class Sensors:
             topic, payload, _ = self._heard.get(timeout=max(0.0, give_up_at - time.monotonic()))
             all_heard.append((topic, payload))
         return all_heard
-
-    def forget(self) -> None:
-        """Forget what was heard so far, and wait to be subscribed again if the connection was lost."""
-        while not self._heard.empty():
-            self._heard.get()
 
     def health(self, condition: Callable[[Mapping[str, object]], bool]) -> Mapping[str, object]:
         """Return the next health message that fulfils a condition."""

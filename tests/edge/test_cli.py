@@ -31,9 +31,10 @@ def mote(bundles: Path) -> str:
 
 @pytest.fixture
 def recording(tmp_path: Path) -> Path:
-    """The first rows of a real mote, with a cell of each kind that is no number."""
+    """The first rows of a real mote."""
     path = tmp_path / "mote.csv"
-    path.write_bytes(b"".join(gzip.open(MOTES[0]).readlines()[:61]))
+    with gzip.open(MOTES[0]) as file:
+        path.write_bytes(b"".join(file.readlines()[:61]))
     return path
 
 
@@ -301,10 +302,10 @@ def test_recordings_with_little_in_them_are_answered_with_as_many_rows_and_no_fl
 @pytest.mark.parametrize("where", ["nowhere/out.csv", "."])
 @pytest.mark.parametrize("option", ["output", "--forecasts"])
 def test_an_output_that_cannot_be_written_is_refused_in_one_line(
-    where: str, option: str, mote: str, recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    where: str, option: str, mote: str, recording: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = tmp_path / where
-    outputs = (path,) if option == "output" else (tmp_path / "out.csv", option, path)
+    path = recording.parent / where
+    outputs = (path,) if option == "output" else (recording.with_name("out.csv"), option, path)
     assert refused(capsys, "replay", mote, recording, *outputs).startswith(
         f"{path}: must be a file that can be written"
     )

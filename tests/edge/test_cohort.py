@@ -308,10 +308,8 @@ def test_the_future_never_changes_the_past(loaded: Callable[[str], Bundle]) -> N
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-@pytest.mark.parametrize("wild", [1e39, -1e300])
-def test_values_beyond_what_the_graph_can_hold_do_not_silence_a_stream_for_good(
-    loaded: Callable[[str], Bundle], wild: float
-) -> None:
+@pytest.mark.parametrize("wild", [1e20, 1e39, -1e300])
+def test_wild_values_do_not_silence_a_stream_for_good(loaded: Callable[[str], Bundle], wild: float) -> None:
     cohort = real(loaded("lstm-dynamic"), 1)
     samples = lively(80, seed=11)[0]
     samples[20:22] = [sample._replace(values=(wild, wild)) for sample in samples[20:22]]

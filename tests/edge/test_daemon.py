@@ -44,7 +44,7 @@ def listen(stack: ExitStack, node: str) -> Listen:
 
 @pytest.fixture
 def config(bundles: Path, node: str) -> Callable[..., str]:
-    """Write a configuration: the topics of this test alone, as many as there are motes."""
+    """Write a configuration whose topics are this test's alone."""
 
     def write(port: int, broker: str = "", stream: str = "", **changes: str) -> str:
         known = {"bundle": str(bundles / "lstm-dynamic.bundle"), **changes}
@@ -93,15 +93,15 @@ def states(sensors: Sensors, stream: str, count: int) -> list[Mapping[str, objec
 # Being there, and not being there
 
 
-@pytest.mark.parametrize(("number", "name"), [(signal.SIGTERM, "SIGTERM"), (signal.SIGINT, "SIGINT")])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
 def test_the_daemon_is_online_until_a_signal_stops_it_within_two_seconds(
-    mosquitto: Mosquitto, listen: Listen, config: Callable[..., str], serve: Serve, number: signal.Signals, name: str
+    mosquitto: Mosquitto, listen: Listen, config: Callable[..., str], serve: Serve, number: signal.Signals
 ) -> None:
     sensors = listen(mosquitto)
     daemon = serve(config(mosquitto.port))
     assert sensors.hear("status") == b"online"
     status, took = daemon.end(number)
-    assert status == 0, name
+    assert status == 0
     assert took < 2.0
     assert sensors.hear("status") == b"stopped"
     assert daemon.wait_for_datagram("STOPPING=1")
@@ -175,12 +175,12 @@ def test_a_watchdog_that_nobody_asked_for_is_not_fed(
 
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
 def test_readings_become_forecasts_with_either_protocol(
-    mosquitto: Mosquitto, listen: Listen, config: Callable[..., str], serve: Serve, node: str, protocol: str
+    mosquitto: Mosquitto, listen: Listen, config: Callable[..., str], serve: Serve, protocol: str
 ) -> None:
     sensors = listen(mosquitto)
     daemon = serve(config(mosquitto.port, broker=f'protocol = "{protocol}"'))
     assert f"connected, MQTT {protocol}" in daemon.said()
-    teach(sensors, f"{node}/m1/climate", range(WINDOW + 2))
+    teach(sensors, f"{sensors.node}/m1/climate", range(WINDOW + 2))
     said = states(sensors, "m1", WINDOW + 2)
     assert [state["next"]["humidity"]["forecast"] is None for state in said] == [True] * (WINDOW - 1) + [False] * 3
     assert [state["score"] is None for state in said] == [True] * WINDOW + [False] * 2
@@ -303,17 +303,12 @@ def test_forecasts_flow_again_when_the_broker_is_back_after_its_death(
 
 
 def test_a_missing_configuration_ends_the_daemon_with_one_line(run: Serve, config: Callable[..., str]) -> None:
-    daemon = run(config(1883))
-    daemon.close()
-    (daemon.config).unlink()
-    daemon = daemon_again(daemon)
+    daemon = run(config(free_port()))
+    daemon.end(signal.SIGKILL)
+    daemon.config.unlink()
+    daemon.start()
     assert daemon.wait() == 2
     assert daemon.said() == f"error: {daemon.config}: must be a readable file, got No such file or directory\n"
-
-
-def daemon_again(daemon: Served) -> Served:
-    daemon.start()
-    return daemon
 
 
 def test_broken_toml_ends_the_daemon_with_one_line_that_names_the_place(run: Serve) -> None:

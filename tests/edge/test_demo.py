@@ -20,7 +20,8 @@ STEAM = slice(2301, 2501)  # rows of mote 1 with the steam in them, after all th
 def data(tmp_path: Path) -> Path:
     """A folder as `data/wsn`, with 200 rows of two motes."""
     for path in MOTES:
-        lines = gzip.open(path, "rt").readlines()
+        with gzip.open(path, "rt") as file:
+            lines = file.readlines()
         with gzip.open(tmp_path / path.name, "wt") as file:
             file.writelines([lines[0], *lines[STEAM]])
         name = path.name.replace(".csv.gz", ".events.csv")

@@ -1,6 +1,5 @@
 """The connection against a real mosquitto; against bytes where mosquitto is too well-behaved to show what we fear."""
 
-import asyncio
 import itertools
 import logging
 import os
@@ -13,14 +12,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 import paho.mqtt.client as paho
 import pytest
-from amqtt.broker import Broker
 
+from edge import embedded
 from edge.config import BrokerConfig
 from edge.errors import OperatorError
 from edge.mailbox import INFLIGHT, Message
@@ -634,36 +633,10 @@ def test_a_topic_that_is_not_utf_8_is_counted(stub: Server, dial: Dial) -> None:
     assert connection.counters.bad_topic == 1
 
 
+@pytest.mark.training
 def test_amqtt_which_never_answers_mqtt_5_serves_us_in_3_1_1(dial: Dial, node: str) -> None:
-    port = free_port()
-    with serving_amqtt(port):
+    with embedded.broker() as (_, port):
         connection = wait_for_ready(dial(port, (f"{node}/#", 1), connect_timeout=0.5))
         connection.publish(f"{node}/x", b"1", 1)
         assert [message.payload for message in take(connection, 1)] == [b"1"]
         connection.stop()
-
-
-@contextmanager
-def serving_amqtt(port: int) -> Iterator[None]:
-    """Run the demo's broker in a thread of its own."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-
-    async def start() -> Broker:
-        settings = {
-            "listeners": {"default": {"type": "tcp", "bind": f"{HOST}:{port}"}},
-            "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
-        }
-        broker = Broker(settings)
-        await broker.start()
-        return broker
-
-    broker = asyncio.run_coroutine_threadsafe(start(), loop).result(10.0)
-    try:
-        yield
-    finally:
-        asyncio.run_coroutine_threadsafe(broker.shutdown(), loop).result(10.0)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(10.0)
-        loop.close()

@@ -72,9 +72,7 @@ def test_a_recording_is_a_time_column_and_a_column_for_each_sensor(tmp_path: Pat
         GOOD.replace(",,", ",unavailable,"),
         GOOD.replace(",,", ",null,"),
     ],
-    ids=[
-        "BOM", "CRLF", "CR", "no last newline", "empty lines", "spaces in names", "quotes", "nan", "unavailable", "null",
-    ],
+    ids=["BOM", "CRLF", "CR", "no newline", "empty lines", "spaces", "quotes", "nan", "unavailable", "null"],
 )  # fmt: skip
 def test_the_ways_of_other_programs_change_nothing(tmp_path: Path, content: str) -> None:
     assert_good(read_csv(write(tmp_path, content)))

@@ -15,11 +15,12 @@ from edge.manifest import Manifest
 from edge.recording import Recording
 from edge.scale import Scaling
 from training.calibrate import unknowing
-from training.fit import Fitted, Taught, serve, teach
+from training.fit import Fitted, serve
 from training.pack import pack
 from training.prepare import Prepared, prepare
 from training.recipe import Architecture, Data, Recipe, Training
 from training.series import Series
+from training.teach import Taught, teach
 
 Doubles = NDArray[np.float64]
 Floats = NDArray[np.float32]

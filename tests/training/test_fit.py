@@ -16,10 +16,11 @@ from edge.replay import Replay
 from edge.runtime import Model
 from tests.training.conftest import START, Trial, chaos, fit, hear_nothing, quick, recording_of, write_table
 from training.evaluate import skill
-from training.fit import ParityError, serve, teach
+from training.fit import ParityError, serve
 from training.prepare import Prepared, prepare
 from training.recipe import Architecture, Quantisation, Recipe, Splits
 from training.series import read
+from training.teach import teach
 
 ROOT = Path(__file__).parents[2]
 NAN = np.nan
@@ -97,7 +98,7 @@ def test_the_network_is_switched_off_where_nothing_is_to_be_learned(tmp_path: Pa
     trial = fit([recording_of(walks)], quick())
     assert not trial.taught.correction_weight.any()
     assert trial.taught.history.updates < 60  # it was stopped early
-    assert all(skill(row) > -0.05 for row in trial.fitted.quality)
+    assert all(skill(row) > -0.05 * row.horizon for row in trial.fitted.quality)  # 60 samples judge it
     assert "did not earn its place" in is_sound(trial, tmp_path).card
     assert trial.fitted.parity.correction == 0.0
 
@@ -185,7 +186,7 @@ def test_another_seed_gives_another_bundle(chaotic: Trial, tmp_path: Path) -> No
 
 
 def test_a_conversion_out_of_bounds_fails_with_the_number_and_the_bound(chaotic: Trial) -> None:
-    recipe = quick(quantisation=Quantisation(parity=1e-9))
+    recipe = quick(quantisation=Quantisation(mode="dynamic", parity=1e-9))
     with pytest.raises(ParityError, match=r"dynamic must be within 1e-09 of Keras, is \d\S* away .* 90 samples") as far:
         serve(chaotic.prepared, chaotic.taught, recipe, hear_nothing)
     assert len(str(far.value).splitlines()) == 1
