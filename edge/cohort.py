@@ -197,7 +197,6 @@ class Cohort:
         self._windows.forget(rows)
         self._scorer.forget(rows)
         self._state[rows] = 0.0
-        self._held[rows] = self.learned.scaling.centre
         self._known[rows] = False
         self._last[rows] = np.nan
 
@@ -219,7 +218,7 @@ class Cohort:
         """Advance window and state by one step; return forecast, lower and upper, (wave, 3, horizons, sensors)."""
         learned = self.learned
         scaled = learned.scaling.scale(values)
-        before = self._windows.push(rows, scaled, measured)
+        before = self._windows.push(rows, scaled)
         x = lay_out(scaled, before, self._ratio, measured, phases(times, learned.cycles))
         parts, state = self._step(x, self._windows.lags(rows, learned.lags), self._state[rows])
         self._state[rows] = state

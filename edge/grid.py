@@ -24,23 +24,9 @@ from dataclasses import dataclass
 from math import floor, inf, isnan, nan
 from typing import NamedTuple
 
+from edge.reading import Readings
+
 CONFIRMATIONS = 3  # two agreeing wrong clocks are still plausible at a boot, three in a row have not been seen
-
-
-class Readings(NamedTuple):
-    """What one stream's sensors said at one instant.
-
-    Attributes:
-        time: Unix seconds UTC at which it was measured.
-        values: one per sensor, sensor units; nan for a sensor that was not heard.
-        received_at: Unix seconds UTC at which it arrived; equal to `time` in a recording.
-        whole: whether nothing more is to be expected for this instant.
-    """
-
-    time: float
-    values: Sequence[float]
-    received_at: float
-    whole: bool
 
 
 class Sample(NamedTuple):

@@ -17,9 +17,10 @@ from edge.cohort import Cohort, Learned, Verdicts, waves
 from edge.config import Config, StreamConfig
 from edge.errors import ReadingError
 from edge.event import Event, Events
-from edge.grid import Grid, GridCounts, Readings, Sample
+from edge.grid import Grid, GridCounts, Sample
 from edge.message import Outgoing
 from edge.payloads import Dialect
+from edge.reading import Readings
 from edge.runtime import Model
 from edge.topics import SENSOR, TopicTemplate, stream_name
 

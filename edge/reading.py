@@ -6,8 +6,10 @@ else is raised whatever comes in.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from edge.errors import ReadingError, quote
 
@@ -31,21 +33,20 @@ _FINER_UNITS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
 _LATEST = 1e20  # nanoseconds that would be past the year 5138
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What one sensor said at one instant.
+class Readings(NamedTuple):
+    """What one stream's sensors said at one instant.
 
     Attributes:
-        stream: the stream's name.
-        sensor: the sensor's name.
-        time: Unix seconds, UTC: when it was measured if the sensor said so, else when it arrived.
-        value: sensor units, finite.
+        time: Unix seconds UTC at which it was measured.
+        values: one per sensor, sensor units; nan for a sensor that was not heard.
+        received_at: Unix seconds UTC at which it arrived; equal to `time` in a recording.
+        whole: whether nothing more is to be expected for this instant.
     """
 
-    stream: str
-    sensor: str
     time: float
-    value: float
+    values: Sequence[float]
+    received_at: float
+    whole: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from edge.cohort import Cohort, Learned, Verdicts, waves
 from edge.errors import RecordingError
 from edge.event import Event, Events
-from edge.grid import Grid, GridCounts, Readings, Sample
+from edge.grid import Grid, GridCounts, Sample
 from edge.message import iso
+from edge.reading import Readings
 from edge.recording import Recording
 from edge.runtime import Step
 

@@ -8,7 +8,7 @@ from edge.rows import Bools, Floats, Rows, grow
 class Windows:
     """Hold a rolling window for each stream, as one array.
 
-    State kept: `(streams, steps, sensors)` scaled values with their mask, and how many steps of each window are
+    State kept: `(streams, steps, sensors)` scaled values, and how many steps of each window are
     filled. An unfilled step repeats the oldest sample, so a window has no made-up jump at its beginning.
     """
 
@@ -17,14 +17,12 @@ class Windows:
         self.steps = steps
         self._back = np.arange(1 - steps, 1)
         self._values: Floats = np.zeros((0, steps, sensors), dtype=np.float32)
-        self._measured: Bools = np.zeros((0, steps, sensors), dtype=np.bool_)
         self._newest: Rows = np.zeros(0, dtype=np.intp)
         self.filled: Rows = np.zeros(0, dtype=np.intp)
 
     def admit(self, capacity: int) -> None:
         """Make room for `capacity` streams, the ones held keep their windows."""
         self._values = grow(self._values, capacity, 0.0)
-        self._measured = grow(self._measured, capacity, 0.0)
         self._newest = grow(self._newest, capacity, 0.0)
         self.filled = grow(self.filled, capacity, 0.0)
 
@@ -32,13 +30,12 @@ class Windows:
         """Empty the windows of some streams."""
         self.filled[rows] = 0
 
-    def push(self, rows: Rows, scaled: Floats, measured: Bools) -> Floats:
+    def push(self, rows: Rows, scaled: Floats) -> Floats:
         """Append one sample to each of some streams.
 
         Args:
             rows: shape (wave,), which streams; each at most once.
             scaled: shape (wave, sensors).
-            measured: shape (wave, sensors).
 
         Returns:
             Shape (wave, sensors): the samples that were the newest before; in an empty window, the new one.
@@ -47,12 +44,10 @@ class Windows:
         if not filled.all():
             empty = filled == 0
             self._values[rows[empty]] = scaled[empty][:, None, :]
-            self._measured[rows[empty]] = False
         place = self._newest[rows]
         before: Floats = self._values[rows, place]
         place = (place + 1) % self.steps
         self._values[rows, place] = scaled
-        self._measured[rows, place] = measured
         self._newest[rows] = place
         self.filled[rows] = np.minimum(filled + 1, self.steps)
         return before

@@ -64,6 +64,7 @@ DIAGRAM: dict[str, set[str]] = {
     },
     "edge.embedded": {"edge.errors"},
     "edge.event": {"edge.cohort"},
+    "edge.grid": {"edge.reading"},
     "edge.health": {"edge", "edge.line", "edge.message", "edge.mqtt"},
     "edge.line": {
         "edge.cohort",
@@ -73,6 +74,7 @@ DIAGRAM: dict[str, set[str]] = {
         "edge.grid",
         "edge.message",
         "edge.payloads",
+        "edge.reading",
         "edge.runtime",
         "edge.topics",
     },
@@ -91,6 +93,7 @@ DIAGRAM: dict[str, set[str]] = {
         "edge.event",
         "edge.grid",
         "edge.message",
+        "edge.reading",
         "edge.recording",
         "edge.runtime",
     },
@@ -174,7 +177,7 @@ DIAGRAM: dict[str, set[str]] = {
         "training.rehearse",
         "training.series",
     },
-    "training.series": {"edge.errors", "edge.grid", "edge.recording"},
+    "training.series": {"edge.errors", "edge.grid", "edge.reading", "edge.recording"},
     "training.teach": {
         "training.baseline",
         "training.learn",

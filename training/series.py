@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import RecordingError
-from edge.grid import Grid, GridCounts, Readings, Sample
+from edge.grid import Grid, GridCounts, Sample
+from edge.reading import Readings
 from edge.recording import Recording, assemble, read_csv
 
 NICE = (

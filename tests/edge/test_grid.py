@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.grid import CONFIRMATIONS, Grid, GridCounts, Readings, Sample
+from edge.grid import CONFIRMATIONS, Grid, GridCounts, Sample
+from edge.reading import Readings
 
 PERIOD = 10.0
 MAX_GAP = 3

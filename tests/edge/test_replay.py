@@ -14,7 +14,8 @@ from edge.bundle import Bundle
 from edge.cohort import Cohort
 from edge.errors import RecordingError
 from edge.event import Events
-from edge.grid import Grid, GridCounts, Readings
+from edge.grid import Grid, GridCounts
+from edge.reading import Readings
 from edge.recording import Recording, read_csv
 from edge.replay import ForecastFile, Replay, Replayed, align, check_columns, write_rows
 from edge.runtime import Step, WindowModel

@@ -29,7 +29,7 @@ def rows_of(*rows: int) -> np.ndarray:
 
 
 def push(windows: Windows, rows: np.ndarray, values: np.ndarray) -> np.ndarray:
-    return windows.push(rows, values.astype(np.float32), np.ones(values.shape, np.bool_))
+    return windows.push(rows, values.astype(np.float32))
 
 
 @given(st.data(), st.integers(1, 6))

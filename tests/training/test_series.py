@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.errors import RecordingError
-from edge.grid import Grid, GridCounts, Readings
+from edge.grid import Grid, GridCounts
+from edge.reading import Readings
 from edge.recording import Recording
 from tests.training.conftest import START, recording_of, write_table
 from training.series import (

@@ -80,7 +80,7 @@ def test_the_lags_are_the_rolling_windows_newest_samples(series: Series, length:
     for place in range(len(series)):
         if series.starts[place] == place:
             windows.forget(row)
-        windows.push(row, scaled[place : place + 1], series.measured[place : place + 1])
+        windows.push(row, scaled[place : place + 1])
         assert np.array_equal(windows.lags(row, length)[0], steps.lags[place].ravel())
 
 
