@@ -10,7 +10,6 @@ from typing import TypeAlias
 
 import edge
 from edge.errors import OperatorError
-from edge.runtime import RuntimeMissingError
 
 DONE, FAILED, OPERATOR, INTERRUPTED = 0, 1, 2, 130
 
@@ -35,9 +34,6 @@ def guarded(command: Command, options: argparse.Namespace) -> int:
     except OperatorError as wrong:
         for problem in wrong.problems:
             print(f"error: {problem}", file=sys.stderr)
-        return OPERATOR
-    except RuntimeMissingError as missing:
-        print(f"error: {missing}", file=sys.stderr)
         return OPERATOR
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -114,7 +110,7 @@ def _add_demo(commands: Commands) -> None:
         "--data", type=Path, required=True, metavar="DIR", help="folder of NAME.csv.gz, NAME.events.csv"
     )
     parser.add_argument("--broker", default="", metavar="HOST:PORT", help="a real broker (default: an embedded one)")
-    parser.add_argument("--speed", type=float, default=0.0, help="times faster than recorded (default: done in 60 s)")
+    parser.add_argument("--speed", type=float, metavar="N", help="times faster than recorded (default: done in 60 s)")
 
 
 def _add_bundle(commands: Commands) -> None:

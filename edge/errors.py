@@ -6,6 +6,8 @@ ours and ends the process.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 
 class ReadingError(ValueError):
@@ -21,6 +23,25 @@ class ReadingError(ValueError):
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Count the cells of a recorded column of numbers that hold something else; they count as missing.
+
+    >>> print(Refusal("warm", 60, 4, "unavailable"))
+    warm: 60 cells without a number, the first at row 4: 'unavailable'
+    """
+
+    column: str
+    count: int
+    row: int  # of the first, from 1 below the header
+    cell: str  # what the first holds
+
+    def __str__(self) -> str:
+        """Return it as a line for the user."""
+        cells = counted(self.count, "cell")
+        return f"{self.column}: {cells} without a number, the first at row {self.row}: {quote(self.cell)}"
 
 
 class OperatorError(Exception):
@@ -44,6 +65,10 @@ class RecordingError(OperatorError):
     """Report why a recorded history cannot be read."""
 
 
+class RuntimeMissingError(OperatorError):
+    """Say that no TFLite runtime is installed."""
+
+
 def quote(received: object) -> str:
     """Quote what somebody else wrote, cut to 80 characters.
 
@@ -52,3 +77,25 @@ def quote(received: object) -> str:
     """
     text = repr(received)
     return text if len(text) <= 80 else text[:79] + text[:1] + "…"
+
+
+def unreadable(path: Path, error: OSError) -> str:
+    """Say in one line why a file cannot be read, the same wherever it is named.
+
+    >>> unreadable(Path("x.csv"), FileNotFoundError())
+    'x.csv: must be a readable file, there is none'
+    """
+    if isinstance(error, FileNotFoundError):
+        return f"{path}: must be a readable file, there is none"
+    if isinstance(error, IsADirectoryError):
+        return f"{path}: must be a file, got a folder"
+    return f"{path}: must be a readable file, got {error.strerror or quote(str(error))}"
+
+
+def counted(number: int, noun: str) -> str:
+    """Put a number before what it counts.
+
+    >>> counted(1, "row"), counted(0, "event")
+    ('1 row', '0 events')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -5,13 +5,16 @@ each of a few sizes of wave: a wave is padded to the next size, and a longer one
 depend on the wave it travels in.
 """
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+from edge.errors import RuntimeMissingError
+from edge.rows import Floats
+
 WAVES = (1, 8, 64, 512)
 
 
@@ -39,10 +42,6 @@ class Graph(Protocol):
 
     def get_tensor(self, tensor_index: int) -> Floats:
         """Copy a tensor out of the graph."""
-
-
-class RuntimeMissingError(ImportError):
-    """Say that no TFLite runtime is installed."""
 
 
 def load_runtime() -> tuple[str, Callable[[bytes], Graph]]:
@@ -89,9 +88,10 @@ class Model:
         self.runtime, self._make = load_runtime()
         self._graph = graph
         self._loaded: dict[int, Graph] = {}
-        interpreter = self._make(graph)
-        self._tensors, shapes = _tensors(interpreter)
+        self._tensors, shapes = _tensors(self._make(graph))
         self.inputs, self.lags, self.units, self.parts = (shapes[name] for name in ("x", "lags", "state", "parts"))
+        with _silenced():
+            self._load(1)
 
     def __call__(self, x: Floats, lags: Floats, state: Floats) -> tuple[Floats, Floats]:
         """Advance a wave by one step.
@@ -165,6 +165,19 @@ class WindowModel:
         for step in window.reshape(len(x), self._steps, -1).swapaxes(0, 1):
             parts, memory = self._model(np.ascontiguousarray(step), lags, memory)
         return parts, window
+
+
+@contextmanager
+def _silenced() -> Iterator[None]:
+    """Keep LiteRT's C++ from telling on stderr that it made a delegate; what goes wrong is raised all the same."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _tensors(interpreter: Graph) -> tuple[dict[str, int], dict[str, int]]:

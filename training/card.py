@@ -7,6 +7,8 @@ import numpy as np
 from edge.manifest import Manifest, QualityRow
 from training.evaluate import skill
 
+WILD = 4.0  # times that the intervals had to be widened for the calibrate split: drift alone seldom takes more than 3
+
 
 def card(manifest: Manifest) -> str:
     """Write the card: first what the network is worth, then what the bundle is."""
@@ -15,6 +17,7 @@ def card(manifest: Manifest) -> str:
         f"# {manifest.name}, version {manifest.version}",
         "",
         verdict(manifest),
+        *(f"\n{text}" for text in (warning(manifest),) if text),
         "",
         f"Forecasts {sensors} every {manifest.period:g} s, {', '.join(map(str, manifest.horizons))} steps ahead, with "
         f"{manifest.interval.coverage:.0%} intervals; {manifest.network.cell} {list(manifest.network.units)}, "
@@ -31,6 +34,19 @@ def card(manifest: Manifest) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def warning(manifest: Manifest) -> str | None:
+    """Say when the calibrate split was much wilder than the fit split; None when it was not."""
+    factors = np.maximum(manifest.interval.below[0], manifest.interval.above[0])
+    wildest = int(np.argmax(factors))
+    if factors[wildest] < WILD:
+        return None
+    return (
+        f"Careful: the last part of the data is {factors[wildest]:.0f} times wilder than the first "
+        f"(`{manifest.sensors[wildest].name}`), so intervals are wide and alarms will be rare. If something unusual "
+        "happened there, train on data without it (`--until`, `--rows`)."
+    )
 
 
 def verdict(manifest: Manifest) -> str:

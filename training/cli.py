@@ -5,17 +5,19 @@ import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
-
-import orjson
+from typing import TYPE_CHECKING
 
 import edge
-from edge.cli import DONE, FAILED, Commands, add, guarded
+from edge.cli import DONE, FAILED, OPERATOR, Commands, add, guarded
 from edge.errors import ConfigError, OperatorError, ReadingError
 from edge.reading import parse_time
-from edge.recording import stem
-from training import recipe as recipes
-from training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from training.recipe import Recipe
+
+HINT = "in the source tree: pip install '.[training]'"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,8 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return guarded(options.command, options)
     except ModuleNotFoundError as missing:
-        print(f"error: needs {missing.name}: pip install 'tidegate[training]'", file=sys.stderr)
-        return 2
+        print(f"error: needs {missing.name}; {HINT}", file=sys.stderr)
+        return OPERATOR
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -54,8 +56,15 @@ def _add_fit(commands: Commands) -> None:
     bound = parser.add_mutually_exclusive_group()
     bound.add_argument("--until", type=_time, metavar="TIME", help="leave out rows at or after this time")
     bound.add_argument("--rows", type=_count, metavar="N", help="read the first N rows of each file only")
-    parser.add_argument("--horizons", type=_horizons, metavar="1,6,24", help="steps ahead (default: the recipe's)")
-    parser.add_argument("--seed", type=int, metavar="N", help="of everything random (default: the recipe's)")
+    parser.add_argument(
+        "--horizons", type=_horizons, metavar="1,6,24", help="how many steps ahead to forecast (default: the recipe's)"
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        metavar="N",
+        help="seed of everything random: the same gives the same bundle (default: the recipe's)",
+    )
     parser.add_argument("--bundle-version", type=_count, default=1, metavar="N", help="number of this version")
 
 
@@ -90,6 +99,8 @@ def _horizons(text: str) -> tuple[int, ...]:
 
 
 def _fit(options: argparse.Namespace) -> int:
+    if find_spec("tensorflow") is None:
+        raise OperatorError(f"needs tensorflow; {HINT}")
     recipe = _recipe(options)
     _say("loading TensorFlow")
     from training.card import card
@@ -110,7 +121,10 @@ def _fit(options: argparse.Namespace) -> int:
     return DONE
 
 
-def _recipe(options: argparse.Namespace) -> Recipe:
+def _recipe(options: argparse.Namespace) -> "Recipe":
+    from edge.recording import stem
+    from training import recipe as recipes
+
     try:
         recipe = recipes.load(options.recipe) if options.recipe else recipes.default()
     except ConfigError as wrong:
@@ -131,6 +145,8 @@ def _named(files: Sequence[Path], wrong: OperatorError) -> OperatorError:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
+    import orjson
+
     from training.report import evaluate, text
 
     report = evaluate(options.bundle, options.data, options.events)

@@ -1,12 +1,12 @@
 """Prepare a fit: find period, sensors, window and splits, and lay everything out step by step."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.errors import ConfigError, RecordingError
+from edge.errors import ConfigError, RecordingError, counted
 from edge.grid import GridCounts
 from edge.recording import Recording
 from edge.scale import Scaling
@@ -16,10 +16,13 @@ from training.series import Series, common_sensors, find_period, lay_on_grid
 from training.windows import STILL, Steps, find_cycles, fit_scaling, lay_steps
 
 FEWEST = 60  # samples of a stream below which no split holds enough to say anything
-WINDOW = 60  # steps; see the README for how far the carried state then is from a window run anew
+# Steps: forecasts with the carried state are then within .05 residual spreads of a window run anew, .04 at worst on
+# MSL C-2 and .0000 on the WSN motes (tests/bench/window_curve.py).
+WINDOW = 60
 SHORTEST_WINDOW = 8
 LEAST_PART = 8  # samples of the fit, stop and calibrate split
 LARGEST = 1e100  # sensor units; beyond it squares overflow, and what is written there means "missing"
+MANY = 0.1  # share of rows left out that no healthy recording reaches
 HORIZONS = (1, 6, 24)  # steps ahead, where the recording is long enough for them
 
 
@@ -97,7 +100,7 @@ def prepare(recordings: Sequence[Recording], recipe: Recipe) -> Prepared:
     horizons = _horizons(recipe, cuts)
     cycles = find_cycles(kept, ends, period)
     steps = [lay_steps(one, scaling, cycles, lags=lags, horizons=horizons) for one in kept]
-    notes = _notes(recordings, series, kept, counts, np.array(sensors)[~moved])
+    notes = (*_refusals(recordings, sensors), *_notes(recordings, series, counts, np.array(sensors)[~moved]))
     return Prepared(
         sensors, period, window, lags, horizons, cycles, scaling, moved,
         tuple(kept), tuple(steps), tuple(cuts), counts, notes,
@@ -165,25 +168,42 @@ def _horizons(recipe: Recipe, cuts: Sequence[Cuts]) -> tuple[int, ...]:
     return tuple(sorted({1, *asked}))
 
 
+def _refusals(recordings: Sequence[Recording], sensors: Sequence[str]) -> list[str]:
+    """Name the sensors with cells that are neither numbers nor empty."""
+    notes = []
+    for sensor in sensors:
+        found = [(one, refusal) for one in recordings for refusal in one.refused if refusal.column == sensor]
+        if found:
+            first, refusal = found[0]
+            all_of_it = replace(refusal, count=sum(each.count for _, each in found))
+            notes.append(f"{all_of_it}" + f" (stream {first.stream_names[0]})" * (len(recordings) > 1))
+    return notes
+
+
 def _notes(
-    recordings: Sequence[Recording],
-    series: Sequence[Series],
-    kept: Sequence[Series],
-    counts: GridCounts,
-    constant: NDArray[np.str_],
-) -> tuple[str, ...]:
+    recordings: Sequence[Recording], series: Sequence[Series], counts: GridCounts, constant: NDArray[np.str_]
+) -> list[str]:
     """Say what was left out, so that nothing is lost silently."""
     dropped = sorted({name for recording in recordings for name in recording.dropped})
-    refused = sum(recording.refused for recording in recordings)
     short = [one.stream for one in series if len(one) < FEWEST]
-    rows = counts.duplicate + counts.late + counts.unconfirmed
+    rows = sum(len(recording.times) for recording in recordings)
     found = (
         (dropped, f"columns without numbers are left out: {', '.join(dropped)}"),
-        (refused, f"{refused} cells are neither numbers nor empty and count as missing"),
         (short, f"streams of fewer than {FEWEST} samples are left out: {', '.join(short)}"),
-        (rows, f"{rows} rows are left out: {counts.duplicate} of a period that had one already, "
-               f"{counts.late} late, {counts.unconfirmed} with a time that does not fit"),
-        (counts.restarts, f"{counts.restarts} gaps are too long to be bridged; the state begins anew after them"),
+        (counts.accepted < rows, _left_out(rows, counts)),
+        (counts.restarts, f"{counted(counts.restarts, 'gap')} too long to be bridged; the state begins anew there"),
         (len(constant), f"never move in the first part and are not judged: {', '.join(constant)}"),
-    )  # fmt: skip
-    return tuple(text for happened, text in found if happened)
+    )
+    return [text for happened, text in found if happened]
+
+
+def _left_out(rows: int, counts: GridCounts) -> str:
+    left = rows - counts.accepted
+    why = (
+        (counts.duplicate, "of a period that had one already"),
+        (counts.late, "older than the row before"),
+        (left - counts.duplicate - counts.late, "with a time that does not fit those before"),
+    )
+    listed = ", ".join(f"{number} {text}" for number, text in why if number)
+    hint = "; are the rows in order of time, and is data.period right?" if left > MANY * rows else ""
+    return f"{counted(left, 'row')} of {rows} left out: {listed}{hint}"

@@ -96,11 +96,11 @@ class Training:
     """
 
     optimiser: Literal["adam", "adamw", "sgd", "rmsprop"] = "adam"
-    learning_rate: float = 0.003  # at the start; it falls to 0 along half a cosine
+    learning_rate: float = 0.001  # at the start; it falls to 0 along half a cosine
     loss: Literal["mse", "huber", "mae"] = "mse"  # of the point forecast; huber bends at 1 residual spread
     updates: int = 240  # steps of the optimiser, whatever the length of the recording
     epochs: int = 100  # passes over the fit part, if they end before `updates` do
-    patience: int = 6  # looks at the stop part, of 20 in the whole budget, without a better loss that end the training
+    patience: int = 8  # looks at the stop part, of 20 in the whole budget, without a better loss that end the training
     batch: int = 32  # subsequences in an update
     subsequence: int = 128  # steps in a subsequence
     stride: int = 32  # steps from the start of a subsequence to the start of the next

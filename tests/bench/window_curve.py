@@ -4,12 +4,14 @@
 
 For each length the recording is replayed twice, once with the carried state and once with the whole window run anew
 at every step; the difference of the forecasts is given as RMS in units of the residual spread (the RMS of what the
-carried forecasts missed), over all sensors, at the worst horizon and at the first.
+carried forecasts missed), for the worst sensor, at the first horizon and at the worst. The recurrent correction counts
+with full weight, whatever it earned, for it alone depends on the window.
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,18 +24,16 @@ from edge.recording import Recording, read_csv
 from edge.replay import Replay
 from edge.runtime import Step, WindowModel
 
-LENGTHS = (5, 10, 20, 30, 60, 120)
+LENGTHS = (5, 10, 20, 30, 60, 72, 120)
 
 
-def forecasts(learned: Learned, step: Step, units: int, recording: Recording) -> NDArray[np.float64]:
-    """Replay a recording; return every forecast, (samples, horizons, sensors)."""
-    said: list[NDArray[np.float64]] = []
-
-    def watch(verdicts: Verdicts) -> None:
-        said.append(verdicts.forecast)
-
-    Replay(learned, step, units).run(recording, watch=watch)
-    return np.concatenate(said)
+def forecasts(
+    learned: Learned, step: Step, units: int, recording: Recording
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Replay a recording; return every forecast, (samples, horizons, sensors), and every sample, (samples, sensors)."""
+    said: list[Verdicts] = []
+    Replay(learned, step, units).run(recording, watch=said.append)
+    return np.concatenate([one.forecast for one in said]), np.concatenate([one.values for one in said])
 
 
 def residual_spread(
@@ -53,15 +53,15 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     loaded = bundle.load(options.bundle)
-    learned = loaded.manifest.learned()
+    manifest = loaded.manifest.learned()
+    learned = replace(manifest, correction=np.ones_like(manifest.correction))
     recording = read_csv(options.recording, rows=options.rows)
-    values = recording.values[:, [recording.sensors.index(sensor) for sensor in learned.sensors]]
-    carried = forecasts(learned, loaded.model, loaded.model.units, recording)
+    carried, values = forecasts(learned, loaded.model, loaded.model.units, recording)
     spread = residual_spread(carried, values, learned.horizons)
     curve = {}
     for length in LENGTHS:
         window = WindowModel(loaded.model, length)
-        anew = forecasts(learned, window, window.units, recording)
+        anew, _ = forecasts(learned, window, window.units, recording)
         start = max(LENGTHS[-1], learned.window)
         apart = np.sqrt(np.nanmean((anew - carried)[start:] ** 2, axis=0)) / spread
         curve[length] = {"first": float(apart[0].max()), "worst": float(apart.max())}

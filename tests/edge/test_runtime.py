@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from edge.bundle import Bundle
-from edge.runtime import Model, RuntimeMissingError, WindowModel, load_runtime
+from edge.errors import RuntimeMissingError
+from edge.runtime import Model, WindowModel, load_runtime
 from tests.make_bundles import NAMES
 
 Load = Callable[[str], Bundle]
