@@ -9,6 +9,8 @@ import hashlib
 import io
 import os
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +18,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from edge.errors import BundleError, ConfigError, quote
+from edge.errors import BundleError, ConfigError, quote, unreadable
 from edge.manifest import CONTRACT, Manifest
 from edge.runtime import Model
 from edge.scale import width
@@ -69,7 +71,7 @@ def load(path: Path) -> Bundle:
     try:
         content = path.read_bytes()
     except OSError as missing:
-        raise BundleError(f"{path}: must be a readable file: {missing.strerror}") from missing
+        raise BundleError(unreadable(path, missing)) from missing
     try:
         return verify(content)
     except BundleError as refused:
@@ -91,10 +93,7 @@ def verify(content: bytes) -> Bundle:
 
 
 def write(path: Path, manifest: Manifest, model: bytes, golden: Golden, card: str) -> str:
-    """Write a bundle atomically and return the sha256 of the file.
-
-    The manifest's `members` are filled in here.
-    """
+    """Write a bundle atomically, the hashes of its members filled in, and return the sha256 of the file."""
     packed = io.BytesIO()
     np.savez(packed, x=golden.x, lags=golden.lags, parts=golden.parts)
     members = {"model.tflite": model, "golden.npz": packed.getvalue(), "card.md": card.encode()}
@@ -108,20 +107,29 @@ def write(path: Path, manifest: Manifest, model: bytes, golden: Golden, card: st
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file whole or not at all, also when the power fails."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    with whole(path) as part:
+        part.write_bytes(content)
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Yield a file beside another; it takes the other's place when all went well, and is gone when not."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        yield part
+        _sync(part)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    opened = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(opened)
     finally:
-        os.close(folder)
+        os.close(opened)
 
 
 def reproduce(model: Model, golden: Golden, tolerance: float) -> None:
@@ -165,7 +173,8 @@ def _members(content: bytes) -> dict[str, bytes]:
             _check_listing(listed)
             return {entry.filename: archive.read(entry) for entry in listed}
     except (zipfile.BadZipFile, EOFError, NotImplementedError, OSError, ValueError) as broken:
-        raise BundleError(f"must be a whole zip file: {quote(str(broken))}") from broken
+        torn = f"must be a whole zip file: {quote(str(broken))}"
+        raise BundleError(torn if content.startswith(b"PK") else "is no bundle (not a zip file)") from broken
 
 
 def _check_listing(listed: list[zipfile.ZipInfo]) -> None:

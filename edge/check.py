@@ -2,19 +2,23 @@
 
 import time
 import tomllib
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from edge import bundle
 from edge import config as configs
 from edge.bundle import Bundle
 from edge.cohort import Cohort
-from edge.config import Config
+from edge.config import Config, StreamConfig
 from edge.daemon import open_bundles
-from edge.errors import BundleError, ConfigError
+from edge.errors import ConfigError
 from edge.grid import Sample
+from edge.tables import structure
 
+HELD_AGAINST_BUNDLE = ("bundle", "topic", "dialect", "sensors")  # keys that decide whether a bundle fits
 STEPS = 200  # enough for a median that means something, some milliseconds long
 
 
@@ -28,7 +32,7 @@ def check(path: Path) -> list[str]:
         config = configs.load(path)
     except ConfigError as wrong:
         raise ConfigError([*wrong.problems, *_bundle_problems(path)]) from None
-    bundles = open_bundles(config)
+    bundles = open_bundles(config.streams, path)
     return [
         *_streams(config),
         *(_bundle(path, loaded) for path, loaded in bundles.items()),
@@ -36,21 +40,34 @@ def check(path: Path) -> list[str]:
     ]
 
 
-def _bundle_problems(path: Path) -> list[str]:
+def _bundle_problems(path: Path) -> Sequence[str]:
     """Find what is wrong with the bundles that a configuration names, though it has problems of its own."""
     try:
-        streams = tomllib.loads(path.read_text(encoding="utf-8")).get("streams")
+        tables = tomllib.loads(path.read_text(encoding="utf-8")).get("streams")
     except (OSError, ValueError):
-        return []
-    tables = [table for table in streams.values() if isinstance(table, dict)] if isinstance(streams, dict) else []
-    names = [name for table in tables if isinstance(name := table.get("bundle"), str) and name]
-    problems: list[str] = []
-    for name in dict.fromkeys(names):
-        try:
-            bundle.load(path.parent / name)
-        except BundleError as refused:
-            problems += refused.problems
-    return problems
+        return ()
+    streams = {name: _readable(table) for name, table in tables.items()} if isinstance(tables, dict) else {}
+    found = {
+        name: replace(stream, bundle=path.parent / stream.bundle)
+        for name, stream in streams.items()
+        if stream is not None
+    }
+    try:
+        open_bundles(found, path)
+    except ConfigError as wrong:
+        return wrong.problems
+    return ()
+
+
+def _readable(table: object) -> StreamConfig | None:
+    """Read as much of a table [streams.NAME] as can be held against its bundle; None if it names none."""
+    if not isinstance(table, dict):
+        return None
+    alone = {"bundle": table.get("bundle"), "topic": "x"}  # any topic: the file's own problems are told already
+    for part in ({name: table[name] for name in HELD_AGAINST_BUNDLE if name in table}, alone):
+        with suppress(ConfigError):
+            return structure(part, StreamConfig)
+    return None
 
 
 def _streams(config: Config) -> list[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 from edge import payloads, topics
-from edge.errors import ConfigError, quote
+from edge.errors import ConfigError, quote, unreadable
 from edge.tables import join_path, require, structure
 from edge.topics import SENSOR, TopicTemplate
 
@@ -176,27 +176,28 @@ class StreamConfig:
 
     def decoder(self, sensors: Sequence[str]) -> payloads.Dialect:
         """Make the decoder: of all the bundle's sensors in their order, or of one value if the topic says whose."""
-        paths = [self.value] if self.has_sensor_in_topic else [self._word(sensor) for sensor in sensors]
+        paths = [self.value] if self.has_sensor_in_topic else [self.word(sensor) for sensor in sensors]
         return payloads.dialect(self.dialect, paths, None if self.time == "" else self.time)
+
+    def word(self, sensor: str) -> str:
+        """Say by which path or word a sensor is known here."""
+        return self.sensors.get(sensor, sensor)
 
     def sensor_of(self, word: str, sensors: Sequence[str]) -> int | None:
         """Find which of the bundle's sensors a topic means by the word at {sensor}; None if it means none."""
-        return next((place for place, sensor in enumerate(sensors) if self._word(sensor) == word), None)
+        return next((place for place, sensor in enumerate(sensors) if self.word(sensor) == word), None)
 
     def check_sensors(self, bundle_sensors: Sequence[str]) -> list[str]:
         """List what in this table does not fit the bundle's sensors, relative to the table."""
         known = ", ".join(bundle_sensors)
         unknown = [name for name in self.sensors if name not in bundle_sensors]
         problems = [f"{join_path('sensors', name)}: must be one of {known}, got an unknown sensor" for name in unknown]
-        words = [self._word(sensor) for sensor in bundle_sensors]
+        words = [self.word(sensor) for sensor in bundle_sensors]
         twins = [(sensor, word) for sensor, word in zip(bundle_sensors, words, strict=True) if words.count(word) > 1]
         problems += [f"{join_path('sensors', name)}: must be its own, got {quote(word)} twice" for name, word in twins]
         if self._is_one_value and len(bundle_sensors) != 1:
             problems.append(f"dialect: must be json, or {{sensor}} be in the topic, to tell {known} apart, got 'plain'")
         return problems
-
-    def _word(self, sensor: str) -> str:
-        return self.sensors.get(sensor, sensor)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,6 +207,7 @@ class Config:
     node: NodeConfig = field(default_factory=NodeConfig)
     broker: BrokerConfig = field(default_factory=BrokerConfig)
     streams: Mapping[str, StreamConfig]
+    file: Path | None = field(default=None, init=False, compare=False)  # no key: where this was read, for errors
 
     def __post_init__(self) -> None:
         """Hold the rules that no table can hold alone."""
@@ -235,7 +237,7 @@ class Config:
         Raises:
             ConfigError: with every problem.
         """
-        config = structure(table, cls)
+        config = structure({"streams": {}, **table}, cls)  # if there is none, `__post_init__` says so
         password_file = config.broker.password_file
         streams = {name: replace(stream, bundle=folder / stream.bundle) for name, stream in config.streams.items()}
         broker = replace(config.broker, password_file=str(folder / password_file) if password_file != "" else "")
@@ -251,12 +253,13 @@ def load(path: Path) -> Config:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"{path}: must be a readable file, got {error.strerror}") from error
+        raise ConfigError(unreadable(path, error)) from error
     except ValueError as error:  # not TOML, with its line and column, or not UTF-8
         raise ConfigError(f"{path}: must be TOML, got {error}") from error
     try:
         config = Config.from_table(table, path.parent)
         config.broker.read_password()
+        object.__setattr__(config, "file", path)  # the only one who knows it, before anybody else has the table
     except ConfigError as refused:
         raise ConfigError([f"{path}: {problem}" for problem in refused.problems]) from None
     return config

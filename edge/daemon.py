@@ -11,35 +11,42 @@ from types import FrameType
 
 from edge import bundle, health, message
 from edge.cohort import Learned
-from edge.config import Config
+from edge.config import Config, StreamConfig
 from edge.errors import BundleError, ConfigError
 from edge.line import Line
 from edge.mqtt import Connection
 from edge.notify import Notifier
 from edge.runtime import Model
+from edge.tables import join_path
 
+FIRST_HEALTH = 3.0  # seconds from readiness to the first health message: whoever tries us out waits for it
 TICK = 1.0  # seconds between two looks at the clock while nothing arrives, unless something is due sooner
 
 log = logging.getLogger(__name__)
 
 
-def open_bundles(config: Config) -> dict[Path, bundle.Bundle]:
+def open_bundles(streams: Mapping[str, StreamConfig], file: Path | None) -> dict[Path, bundle.Bundle]:
     """Load and prove every bundle that a stream names, each once.
+
+    Args:
+        streams: the tables [streams.NAME].
+        file: the configuration they are from, for the errors.
 
     Raises:
         ConfigError: with every problem: bundles that must not serve, and sensors that do not fit them.
     """
     bundles: dict[Path, bundle.Bundle] = {}
     problems: list[str] = []
-    for path in dict.fromkeys(table.bundle for table in config.streams.values()):
+    for path in dict.fromkeys(table.bundle for table in streams.values()):
         try:
             bundles[path] = bundle.load(path)
         except BundleError as refused:
             problems += refused.problems
-    for name, table in config.streams.items():
+    where = "" if file is None else f"{file}: "
+    for name, table in streams.items():
         if table.bundle in bundles:
             sensors = [sensor.name for sensor in bundles[table.bundle].manifest.sensors]
-            problems += [f"streams.{name}.{problem}" for problem in table.check_sensors(sensors)]
+            problems += [f"{where}{join_path('streams', name)}.{problem}" for problem in table.check_sensors(sensors)]
     if problems:
         raise ConfigError(problems)
     return bundles
@@ -48,7 +55,7 @@ def open_bundles(config: Config) -> dict[Path, bundle.Bundle]:
 class Daemon:
     """Carry messages between the connection and the line.
 
-    State kept: whether it was told to stop, and when it last told its health.
+    State kept: whether it was told to stop, and when health and silence are next to be looked at.
     """
 
     def __init__(self, config: Config, bundles: Mapping[Path, tuple[Learned, Model]], notifier: Notifier) -> None:
@@ -66,6 +73,8 @@ class Daemon:
         self._feed_every = None if interval is None else interval / 4  # two turns fit into half of what it allows
         self._fed_at = 0.0
         self._health_every = config.node.health_every
+        self._health_at = time.monotonic() + self._health_every
+        self._look_at = 0.0
         self._tick = min(TICK, self._health_every, self._feed_every or TICK)
         self._latencies = health.Latencies()
         self._stopping = False
@@ -83,20 +92,21 @@ class Daemon:
             OperatorError: the broker refuses us, and only the user can change that.
         """
         started_at = time.time()
-        told_at = time.monotonic()
+        self.line.vigil.listen_from(time.monotonic())
         self.connection.start()
         gc.freeze()  # what was loaded lives as long as we do: it need not be searched for garbage
         try:
             while not self._stopping:
                 self._turn()
-                if time.monotonic() - told_at >= self._health_every:
-                    told_at = time.monotonic()
+                if time.monotonic() >= self._health_at:
+                    self._health_at = time.monotonic() + self._health_every
                     self._tell_health(started_at)
         finally:
             self._notifier.stopping()
             if self.connection.failure is None:
                 self._tell_health(started_at)
             self.connection.stop()
+        log.info("stopped")
 
     def _turn(self) -> None:
         """Take what waits, judge it, publish what there is to say."""
@@ -108,10 +118,28 @@ class Daemon:
         if waiting:
             self._latencies.add(max(0.0, time.time() - waiting[0].received_at))
         self._feed_watchdog()
+        self.tell_notices(time.monotonic())
         if self.connection.ready and not self._ready:
             self._ready = True
+            self._health_at = min(self._health_at, time.monotonic() + FIRST_HEALTH)
             log.info("ready: subscribed, bundles serve")
             self._notifier.ready(health.status(self.line, ready=True))
+
+    def tell_notices(self, now: float) -> None:
+        """Log what is refused for the first time, and now and then look for tables that fell silent.
+
+        Args:
+            now: seconds of the clock that never jumps.
+        """
+        for refusal in self.line.firsts.take():
+            log.warning("%s; its like is only counted from now on, see the health message", refusal)
+        if now < self._look_at:
+            return
+        self._look_at = now + TICK
+        if not self.connection.ready:
+            self.line.vigil.listen_from(now)
+        for notice in self.line.vigil.look(now):
+            log.log(logging.WARNING if notice.is_trouble else logging.INFO, "%s", notice.text)
 
     def _feed_watchdog(self) -> None:
         """Tell systemd that a turn was made, if it wants to hear that, and not at every payload."""
@@ -132,7 +160,7 @@ def run(config: Config) -> None:
     Raises:
         OperatorError: configuration, bundles or broker need the user.
     """
-    bundles = open_bundles(config)
+    bundles = open_bundles(config.streams, config.file)
     for path, loaded in bundles.items():
         log.info(
             "bundle %s: %s version %d, %s", path, loaded.manifest.name, loaded.manifest.version, loaded.model.runtime

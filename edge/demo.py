@@ -20,18 +20,21 @@ from typing import NamedTuple
 import orjson
 
 from edge import bundle, embedded
-from edge.errors import OperatorError, RecordingError
+from edge.errors import OperatorError, RecordingError, quote
+from edge.manifest import Manifest
 from edge.message import iso
 from edge.reading import parse_time
 from edge.recording import Recording, read_csv, read_spans, stem
+from edge.replay_files import check_columns
 from edge.subscriber import Subscriber
+from edge.topics import NAME_RULE, is_stream_name
 
 LASTS = 60.0  # seconds that the replay takes unless a speed is asked for
 READY_WITHIN = 30.0  # seconds
 STOPPED_WITHIN = 10.0  # seconds
 QUIET = 2.0  # seconds without a message after which everything is taken to have arrived
 NODE = "demo"
-TOPIC = "motes/{stream}/climate"
+TOPIC = "demo/{stream}/readings"
 
 CONFIG = """\
 [node]
@@ -42,10 +45,11 @@ health_every = 5.0
 host = "{host}"
 port = {port}
 protocol = "{protocol}"
+session_expiry = 0
 
-[streams.motes]
+[streams.demo]
 bundle = "{bundle}"
-topic = "motes/{{mote}}/climate"
+topic = "demo/{{stream}}/readings"
 qos = 1
 """
 
@@ -60,30 +64,35 @@ class Row(NamedTuple):
     payload: bytes
 
 
-def run(path: Path, data: Path, *, broker: str, speed: float) -> int:
+def run(path: Path, data: Path, *, broker: str, speed: float | None) -> int:
     """Run the demo and return 0 when every labelled event was found.
 
     Args:
         path: the bundle.
         data: folder of recordings `NAME.csv.gz` with labels `NAME.events.csv`.
         broker: `host:port` of a real broker; empty for an embedded one.
-        speed: times faster than recorded; 0 takes a minute.
+        speed: times faster than recorded, > 0; None takes about a minute.
 
     Raises:
         OperatorError: bundle, data or broker need the user.
     """
+    if speed is not None and not 0.0 < speed < inf:
+        raise OperatorError(f"--speed: must be a number above 0, got {speed:g}")
     loaded = bundle.load(path)
-    rows, labels = _read(data, parse_time(loaded.manifest.data.end))
-    speed = speed or max(1.0, (rows[-1].time - rows[0].time) / LASTS)
+    rows, labels = _read(data, loaded.manifest)
+    if speed is None:
+        speed = max(1.0, (rows[-1].time - rows[0].time) / LASTS)
     with ExitStack() as stack:
         host, port = stack.enter_context(_broker(broker))
         subscriber = stack.enter_context(Subscriber(host, port, NODE))
+        if broker:
+            stack.callback(_clear, subscriber)  # after the daemon has gone, however that happens
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tidegate-demo-")))
         protocol = "auto" if broker else "3.1.1"  # the embedded broker hangs on a CONNECT of MQTT 5
         config = CONFIG.format(host=host, port=port, protocol=protocol, bundle=path.resolve())
         daemon = stack.enter_context(_daemon(folder, config))
         print(f"replaying {len(rows)} messages, recorded after the training data, {speed:.0f} times as fast")
-        print(f"topics: {TOPIC.format(stream='<mote>')} in, tidegate/{NODE}/<mote>/… out\n", flush=True)
+        print(f"{_topics(rows)}\n", flush=True)
         _publish(rows, speed, subscriber, daemon)
         subscriber.drain(QUIET)
         took = _stop(daemon)
@@ -91,8 +100,16 @@ def run(path: Path, data: Path, *, broker: str, speed: float) -> int:
     return _sum_up(subscriber, labels, len(rows), loaded.size, took)
 
 
-def _read(data: Path, after: float) -> tuple[list[Row], Labels]:
+def _topics(rows: Sequence[Row]) -> str:
+    """Say where the readings and the answers go, by the example of the first stream."""
+    names = list(dict.fromkeys(row.stream for row in rows))
+    more = f", likewise {', '.join(names[1:4])}{' …' * (len(names) > 4)}" if len(names) > 1 else ""
+    return f"topics: {TOPIC.format(stream=names[0])} in, tidegate/{NODE}/{names[0]}/… out{more}"
+
+
+def _read(data: Path, manifest: Manifest) -> tuple[list[Row], Labels]:
     """Read all recordings of a folder, newer than the training data, merged by time; and their labels."""
+    learned, after = manifest.learned(), parse_time(manifest.data.end)
     files = sorted(data.glob("*.csv.gz"))
     if not files:
         raise RecordingError(f"{data}: must be a folder of NAME.csv.gz, got none")
@@ -100,12 +117,21 @@ def _read(data: Path, after: float) -> tuple[list[Row], Labels]:
     labels: list[tuple[str, float, float]] = []
     for file in files:
         recording = read_csv(file)
+        check_columns(file, recording, learned)
+        _check_names(file, recording)
         rows += [row for row in _rows(recording) if row.time > after]
         events = file.with_name(f"{stem(file)}.events.csv")
         labels += read_spans(events, stem(file)) if events.exists() else []
     if not rows:
         raise RecordingError(f"{data}: must have rows after the training data, that is after {iso(after)}")
     return sorted(rows, key=lambda row: row.time), labels
+
+
+def _check_names(file: Path, recording: Recording) -> None:
+    """Refuse streams that cannot be a level of a topic."""
+    wrong = [name for name in recording.stream_names if not is_stream_name(name)]
+    if wrong:
+        raise RecordingError(f"{file}: stream: {NAME_RULE}, got {quote(wrong[0])}")
 
 
 def _rows(recording: Recording) -> Iterator[Row]:
@@ -125,6 +151,12 @@ def _broker(address: str) -> Iterator[tuple[str, int]]:
     if not host or not port_text.isdecimal():
         raise OperatorError(f"--broker: must be HOST:PORT, got {address!r}")
     yield host, int(port_text)
+
+
+def _clear(subscriber: Subscriber) -> None:
+    subscriber.drain(0.2)  # the status of a daemon that was killed comes after its end
+    subscriber.clear()
+    print(f"cleared what the broker kept under tidegate/{NODE}/")
 
 
 @contextmanager

@@ -28,7 +28,8 @@ def broker() -> Iterator[tuple[str, int]]:
     try:
         from amqtt.contexts import BrokerConfig, ListenerConfig
     except ImportError as missing:
-        raise OperatorError("the embedded broker needs amqtt: pip install 'tidegate[demo]', or --broker") from missing
+        hint = "in the source tree: pip install '.[demo]'; or name a broker with --broker HOST:PORT"
+        raise OperatorError(f"the embedded broker needs amqtt; {hint}") from missing
     for name in ("amqtt", "transitions"):  # they tell of every message
         logging.getLogger(name).setLevel(logging.CRITICAL)
     port = _free_port()

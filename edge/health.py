@@ -7,6 +7,7 @@ from dataclasses import asdict
 import numpy as np
 
 import edge
+from edge.errors import counted
 from edge.line import Line
 from edge.message import Json, iso
 from edge.mqtt import Connection
@@ -66,6 +67,7 @@ def table(
             "refused": dict(counts.refused),
             "last_refused": counts.last_refused or None,
         },
+        "silent_s": line.vigil.silences(),
         "bundles": bundles,
         "connection": asdict(connection.counters),
         "latency": dict(latencies.percentiles()),
@@ -78,4 +80,4 @@ def status(line: Line, *, ready: bool) -> str:
     events = sum(service.events.count() for service in line.services)
     if not ready:
         return "waiting for the broker"
-    return f"{streams} streams, {line.counts.received} payloads, {events} events open"
+    return f"{counted(streams, 'stream')}, {counted(line.counts.received, 'payload')}, {counted(events, 'event')} open"

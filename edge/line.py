@@ -23,6 +23,7 @@ from edge.payloads import Dialect
 from edge.reading import Readings
 from edge.runtime import Model
 from edge.topics import SENSOR, TopicTemplate, stream_name
+from edge.vigil import FirstRefusals, Vigil, Watched, patience
 
 MOST_TOPICS = 100_000  # topics remembered; a stranger's million topics must not fill the memory
 NAMED = 80  # characters kept of a refused payload
@@ -92,6 +93,7 @@ class Route:
         self.pattern = table.pattern(name)
         self.sensors = service.cohort.learned.sensors
         self.decoder: Dialect = table.decoder(self.sensors)
+        self.watched = Watched(name, self.template.filter, patience(service.cohort.learned.period))
         self.streams = 0
 
 
@@ -107,6 +109,12 @@ class Target:
 class Line:
     """Turn payloads into messages.
 
+    Attributes:
+        counts: what became of the payloads.
+        services: the bundles.
+        firsts: what was refused for the first time.
+        vigil: who has fallen silent.
+
     State kept: the services, which topic belongs to which stream, and which topics a stream's name stands for.
     """
 
@@ -121,6 +129,8 @@ class Line:
         self.services = [Service(learned, model) for learned, model in bundles.values()]
         by_path = dict(zip(bundles, self.services, strict=True))
         self._routes = [Route(name, table, by_path[table.bundle]) for name, table in config.streams.items()]
+        self.firsts = FirstRefusals()
+        self.vigil = Vigil([route.watched for route in self._routes])
         self._base = message.root(config.node.prefix, config.node.name)
         self._targets: dict[str, Target] = {}
         self._owners: dict[str, tuple[int | str, ...]] = {}
@@ -138,12 +148,14 @@ class Line:
         if retained:
             self.counts.retained += 1
             return
+        target = self._targets.get(topic) or self._find(topic)
+        if target is None:
+            return
+        target.route.watched.payloads += 1
         try:
-            target = self._targets.get(topic) or self._find(topic)
-            if target is not None:
-                self._decode(target, topic, payload, received_at)
+            self._decode(target, topic, payload, received_at)
         except ReadingError as refused:
-            self._refuse(topic, refused)
+            self._refuse(target.route, topic, refused)
 
     def advance(self) -> list[Outgoing]:
         """Judge all samples that wait and return what is to be published, in order."""
@@ -161,7 +173,7 @@ class Line:
         route = target.route
         decoded = route.decoder.decode(payload)
         for refused in decoded.refused:
-            self._refuse(topic, refused)
+            self._refuse(route, topic, refused)
         values = decoded.values
         if target.sensor is not None:
             heard = [nan] * len(route.sensors)
@@ -170,10 +182,17 @@ class Line:
         time = received_at if decoded.time is None else decoded.time
         readings = Readings(time, values, received_at, whole=target.sensor is None)
         service = route.service
+        future = service.counts.future
         for sample in service.grids[target.row].push(readings):
             service.waiting.append((target.row, sample))
+        if service.counts.future != future:
+            self._note(route, topic, "future", f"its time is {time - received_at:.0f} s after its arrival")
 
-    def _refuse(self, topic: str, refused: ReadingError) -> None:
+    def _note(self, route: Route, topic: str, reason: str, detail: str) -> None:
+        self.firsts.note(route.watched.name, topic, reason, detail)
+
+    def _refuse(self, route: Route, topic: str, refused: ReadingError) -> None:
+        self._note(route, topic, refused.reason, refused.detail)
         self.counts.refused[refused.reason] += 1
         self.counts.last_refused = f"{topic}: {refused}"[: 4 * NAMED]
 
@@ -184,17 +203,27 @@ class Line:
         for route in self._routes:
             words = route.template.match(topic)
             if words is not None:
-                target = self._target(route, words)
-                if target is not None:
-                    self._targets[topic] = target
-                return target
+                return self._admit(route, topic, words)
         self.counts.unrouted += 1
         return None
 
-    def _target(self, route: Route, words: dict[str, str]) -> Target | None:
+    def _admit(self, route: Route, topic: str, words: dict[str, str]) -> Target | None:
+        try:
+            target = self._target(route, topic, words)
+        except ReadingError as refused:
+            self._refuse(route, topic, refused)
+            target = None
+        if target is None:
+            route.watched.payloads += 1  # nothing for us, but somebody speaks
+        else:
+            self._targets[topic] = target
+        return target
+
+    def _target(self, route: Route, topic: str, words: dict[str, str]) -> Target | None:
         sensor = route.table.sensor_of(words[SENSOR], route.sensors) if SENSOR in words else None
         if SENSOR in words and sensor is None:
             self.counts.unrouted += 1
+            self._note(route, topic, "unrouted", f"must name one of {', '.join(map(route.table.word, route.sensors))}")
             return None
         name = stream_name(route.pattern, words)
         named = (word for place, word in words.items() if place != SENSOR)
@@ -205,6 +234,7 @@ class Line:
         if row is None:
             if route.streams >= route.table.max_streams:
                 self.counts.streams_refused += 1
+                self._note(route, topic, "streams_refused", f"max_streams is {route.table.max_streams}")
                 return None
             self._owners[name] = owner
             row = route.service.admit(name, route.table)

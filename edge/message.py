@@ -114,7 +114,12 @@ def event(base: str, news: Event) -> Outgoing:
 
 
 def anomaly(base: str, news: Event) -> Outgoing:
-    """Say whether a stream has an open event: topic `<stream>/anomaly`, retained."""
+    """Say whether a stream has an open event: topic `<stream>/anomaly`, retained.
+
+    An event is not over because the daemon stops: what is kept then says `true` until an event of this stream closes
+    again. Whether anybody watches says the topic `status`: with `stopped` or `offline` this is the last word, not the
+    present.
+    """
     is_open = news.phase != "close"
     table: dict[str, Json] = {
         "anomaly": is_open,

@@ -35,6 +35,7 @@ from edge.mailbox import INFLIGHT, Counters, Inbox, Message, Outbox
 from edge.message import Outgoing
 
 ONLINE, STOPPED, OFFLINE = b"online", b"stopped", b"offline"
+SHORT, OFTEN = 10.0, 2  # seconds a connection must last to be trusted; losses before that which are no accident
 TICK = 0.25  # seconds between two looks at the deadlines while nothing arrives
 MQTT_5, MQTT_3 = MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311
 PROTOCOLS = {"auto": (MQTT_5, MQTT_3), "5": (MQTT_5,), "3.1.1": (MQTT_3,)}
@@ -86,7 +87,9 @@ class Connection:
         self._subscriptions = list(subscriptions)
         self._clients = [self._build(protocol) for protocol in PROTOCOLS[broker.protocol]]  # that may be understood
         self._answer: ReasonCode | None = None  # the CONNACK of this attempt
+        self._connected_at = 0.0  # when its client was let in, by the clock that never jumps
         self._parting = ""  # why this connection ended
+        self._short_lived = 0  # connections in a row that were lost within SHORT
         self._told = ""  # the last trouble that was logged
         self._inbox = Inbox(broker.inbox)
         self._outbox = Outbox(self.counters)
@@ -174,7 +177,7 @@ class Connection:
             return self._judge_refusal(self._answer)
         self.counters.disconnects += 1
         if not self._stopping.is_set():
-            self._tell(f"{self._where}: connection lost: {self._parting}")
+            self._tell_loss()
         return Ending.SERVED
 
     def _listen(self, client: Client) -> None:
@@ -183,6 +186,8 @@ class Connection:
         while client.loop(TICK) == MQTTErrorCode.MQTT_ERR_SUCCESS and not self._is_done():
             if self._answer is None and time.monotonic() > answer_by:
                 break
+            if self._short_lived:
+                self._settle()
             self._outbox.pump()
         self.ready = False
         self._outbox.close()
@@ -192,6 +197,22 @@ class Connection:
         sock = client.socket()
         if sock is not None:
             sock.close()
+
+    def _tell_loss(self) -> None:
+        """Log why a connection ended; where it happens again and again, say what usually is behind it."""
+        lasted = time.monotonic() - self._connected_at
+        self._short_lived = self._short_lived + 1 if lasted < SHORT else 0
+        hint = f"; another client may use client_id {self._client_id!r}" if self._short_lived >= OFTEN else ""
+        self._tell(f"{self._where}: connection lost: {self._parting}{hint}")
+
+    def _settle(self) -> None:
+        """Trust a connection that lasts, and tell it where those before it were not worth a line."""
+        if self._answer is None or time.monotonic() - self._connected_at < SHORT:
+            return
+        if self._short_lived >= OFTEN:
+            self._told = ""
+            log.info("%s: connected, and stays so", self._where)
+        self._short_lived = 0
 
     def _is_done(self) -> bool:
         """Return whether we want this connection to end."""
@@ -250,9 +271,11 @@ class Connection:
         if reason.is_failure:
             return
         self.counters.connects += 1
-        self._told = ""
-        version = "5" if client.protocol == MQTT_5 else "3.1.1"
-        log.info("%s: connected, MQTT %s%s", self._where, version, ", session resumed" * flags.session_present)
+        self._connected_at = time.monotonic()
+        if self._short_lived < OFTEN:
+            self._told = ""
+            version = "5" if client.protocol == MQTT_5 else "3.1.1"
+            log.info("%s: connected, MQTT %s%s", self._where, version, ", session resumed" * flags.session_present)
         window = min(INFLIGHT, getattr(properties, "ReceiveMaximum", INFLIGHT))
         self._outbox.open(functools.partial(_send, client), window, Outgoing(self._status_topic, ONLINE, 1, True, None))
         if self._subscriptions:

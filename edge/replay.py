@@ -1,19 +1,16 @@
 """Drive the line from a recorded history: the same grid, cohort and events as the daemon's, without a broker."""
 
-import csv
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.cohort import Cohort, Learned, Verdicts, waves
-from edge.errors import RecordingError
+from edge.errors import RecordingError, quote
 from edge.event import Event, Events
 from edge.grid import Grid, GridCounts, Sample
-from edge.message import iso
 from edge.reading import Readings
 from edge.recording import Recording
 from edge.runtime import Step
@@ -63,7 +60,10 @@ def align(recording: Recording, learned: Learned) -> NDArray[np.float64]:
     """
     missing = [sensor for sensor in learned.sensors if sensor not in (*recording.sensors, *recording.dropped)]
     if missing:
-        raise RecordingError(f"must have a column for each sensor of the bundle, lacks {', '.join(missing)}")
+        present = quote(", ".join((*recording.sensors, *recording.dropped)))
+        raise RecordingError(
+            f"must have a column for each sensor of the bundle, lacks {', '.join(missing)}; the file has {present}"
+        )
     aligned = np.full((len(recording.times), len(learned.sensors)), np.nan)
     for place, sensor in enumerate(learned.sensors):
         if sensor in recording.sensors:
@@ -163,66 +163,3 @@ class Replay:
                     said.upper[place] = verdicts.upper[index]
                     said.score[place] = verdicts.score[index]
                     said.events[place] = self._events.open_id(row)
-
-
-class ForecastFile:
-    """Write every forecast of a replay to a CSV file: one line for each sensor and horizon."""
-
-    def __init__(self, path: Path, learned: Learned, streams: list[str]) -> None:
-        """Open the file."""
-        self._file = path.open("w", newline="", encoding="utf-8")
-        self._lines = csv.writer(self._file, lineterminator="\n")
-        self._lines.writerow(("made_at", "time", "stream", "sensor", "horizon", "forecast", "lower", "upper"))
-        self._learned = learned
-        self._streams = streams
-
-    def close(self) -> None:
-        """Finish the file."""
-        self._file.close()
-
-    def write(self, verdicts: Verdicts) -> None:
-        """Write the forecasts of a wave; streams that warm up have none, and nobody hears those of an empty cell."""
-        for place, row in enumerate(verdicts.rows.tolist()):
-            if verdicts.measured[place].any() and not np.isnan(verdicts.forecast[place]).all():
-                self._lines.writerows(self._rows(verdicts, place, self._streams[row]))
-
-    def _rows(self, verdicts: Verdicts, place: int, stream: str) -> Iterator[tuple[object, ...]]:
-        made_at = float(verdicts.times[place])
-        bounds = (verdicts.forecast[place], verdicts.forecast_lower[place], verdicts.forecast_upper[place])
-        for index, steps in enumerate(self._learned.horizons):
-            time = iso(made_at + steps * self._learned.period)
-            for place_of, sensor in enumerate(self._learned.sensors):
-                numbers = (bound[index, place_of].item() for bound in bounds)
-                yield iso(made_at), time, stream, sensor, steps, *numbers
-
-
-def write_rows(path: Path, recording: Recording, learned: Learned, said: Replayed) -> None:
-    """Write one line for each row of a recording, as the contract of `tidegate replay` lays them out."""
-    named = [f"{sensor}.{bound}" for sensor in learned.sensors for bound in ("forecast", "lower", "upper")]
-    flagged = said.flagged.astype(int).tolist()
-    bounds = np.stack((said.expected, said.lower, said.upper), axis=2).reshape(len(flagged), -1)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        lines = csv.writer(file, lineterminator="\n")
-        lines.writerow(("time", "stream", "score", "anomaly", "event", "kind", *named))
-        for place, written in enumerate(recording.written):
-            score = said.score[place].item()
-            event = said.events[place]
-            lines.writerow(
-                (
-                    written,
-                    recording.stream_names[recording.streams[place]],
-                    "" if np.isnan(score) else score,
-                    flagged[place],
-                    event,
-                    "forecast" if event else "",
-                    *("" if np.isnan(number) else number for number in bounds[place].tolist()),
-                )
-            )
-
-
-def check_columns(path: Path, recording: Recording, learned: Learned) -> None:
-    """Refuse a recording that lacks a sensor, naming the file."""
-    try:
-        align(recording, learned)
-    except RecordingError as wrong:
-        raise RecordingError(f"{path}: {wrong}") from wrong

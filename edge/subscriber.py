@@ -15,6 +15,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from edge.errors import OperatorError
 
 ANSWERS_WITHIN = 10.0  # seconds
+DRAINED_WITHIN = 30.0  # seconds after the last reading; a daemon that lags further is not waited for
 SHOWN_EVERY = 8.0  # seconds between two looks at one stream
 
 Event = dict[str, object]
@@ -44,6 +45,7 @@ class Subscriber:
         self._latencies: list[float] = []
         self._shown: dict[str, float] = {}
         self._arrived_at = time.monotonic()
+        self._kept: set[str] = set()
         self._subscribed = threading.Event()
         self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv311)
         self._client.on_connect = self._on_connect
@@ -75,9 +77,17 @@ class Subscriber:
         self._client.publish(topic, payload, qos=1)
 
     def drain(self, quiet: float) -> None:
-        """Wait until nothing has arrived for some seconds."""
-        while time.monotonic() - self._arrived_at < quiet:
+        """Wait until nothing has arrived for some seconds, but not for ever."""
+        give_up_at = time.monotonic() + DRAINED_WITHIN
+        while time.monotonic() - self._arrived_at < quiet and time.monotonic() < give_up_at:
             time.sleep(0.05)
+
+    def clear(self) -> None:
+        """Make the broker forget what it keeps for the daemon: status and anomaly flags."""
+        sent = [self._client.publish(topic, b"", qos=1, retain=True) for topic in sorted(self._kept)]
+        give_up_at = time.monotonic() + ANSWERS_WITHIN
+        for receipt in sent:
+            receipt.wait_for_publish(max(0.0, give_up_at - time.monotonic()))
 
     def median_latency_ms(self) -> float | None:
         """Return the median time from publishing a reading to hearing its state; None if none was heard."""
@@ -89,8 +99,12 @@ class Subscriber:
         client.subscribe(f"{self._root}#", qos=1)
 
     def _on_message(self, client: Client, userdata: object, message: MQTTMessage) -> None:
+        if not message.payload:  # the echo of `clear`
+            return
         now = self._arrived_at = time.monotonic()
         stream, _, kind = message.topic.removeprefix(self._root).rpartition("/")
+        if kind in {"status", "anomaly"}:
+            self._kept.add(message.topic)
         if kind == "status":
             self.status = message.payload.decode()
         elif kind == "state" and not message.retain:

@@ -62,7 +62,9 @@ def make(folder: Path) -> None:
     data = Data(window=16, lags=8, horizons=(1, 3), max_gap=4)
     for name, (cell, units, modes) in TAUGHT.items():
         network = Architecture(cell=cell, units=units, dense=(6,))
-        recipe = Recipe(data=data, network=network, training=Training(updates=30, subsequence=48, burn_in=16))
+        recipe = Recipe(
+            data=data, network=network, training=Training(updates=30, learning_rate=0.003, subsequence=48, burn_in=16)
+        )
         prepared = prepare(recordings, recipe)
         taught = teach(prepared, recipe, _say)
         # Few updates do not earn the correction much of a place; the runtimes are to be compared with all of it.

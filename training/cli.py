@@ -101,6 +101,9 @@ def _horizons(text: str) -> tuple[int, ...]:
 def _fit(options: argparse.Namespace) -> int:
     if find_spec("tensorflow") is None:
         raise OperatorError(f"needs tensorflow; {HINT}")
+    from edge.replay_files import check_outputs
+
+    check_outputs([options.out], [*options.data, *([options.recipe] if options.recipe else [])])
     recipe = _recipe(options)
     _say("loading TensorFlow")
     from training.card import card

@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 
 from edge import bundle
 from edge.cohort import Learned
+from edge.errors import counted
 from edge.manifest import Manifest, QualityRow
 from edge.reading import parse_time
 from edge.recording import Recording, read_spans, stem
-from edge.replay import Replay, check_columns
+from edge.replay import Replay
+from edge.replay_files import check_columns
 from edge.runtime import Model
 from training.card import quality_table
 from training.evaluate import detect, judge, skill
@@ -186,11 +188,12 @@ def text(report: Report) -> str:
 
 
 def _stream_line(row: StreamReport) -> str:
-    events = f"{row.false_events} events" if row.found is None else (
-        f"{row.found} of {row.found + (row.missed or 0)} labelled events found, {row.false_events} false events"
-    )  # fmt: skip
+    events = counted(row.false_events, "event")
+    if row.found is not None:
+        false = counted(row.false_events, "false event")
+        events = f"{row.found} of {row.found + (row.missed or 0)} labelled events found, {false}"
     delays = f", delays {', '.join(f'{delay:g} s' for delay in row.delays)}" if row.delays else ""
     return (
-        f"{row.stream}: {row.rows} rows, {events} (budget {row.allowed:.2g}), "
+        f"{row.stream}: {counted(row.rows, 'row')}, {events} (budget {row.allowed:.2g}), "
         f"{row.flagged_share:.2%} of normal rows flagged{delays}"
     )

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.errors import RecordingError
+from edge.errors import RecordingError, quote, unreadable
 from edge.grid import Grid, GridCounts, Sample
 from edge.reading import Readings
-from edge.recording import Recording, assemble, read_csv
+from edge.recording import Recording, assemble, check_header, read_csv
 
 NICE = (
     0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5, 1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1200, 1800,
@@ -54,7 +54,7 @@ def read(paths: Sequence[Path], *, rows: int | None, until: float | None) -> lis
 
 
 def _read(path: Path, *, rows: int | None, until: float | None) -> Recording:
-    if path.suffix == ".parquet":
+    if path.suffix.lower() == ".parquet":
         return _read_parquet(path, rows=rows, until=until)
     if path.suffix in {".db", ".sqlite", ".sqlite3"}:
         raise RecordingError(f"{path}: must be CSV, CSV.gz or Parquet, got a database")
@@ -66,11 +66,16 @@ def _read_parquet(path: Path, *, rows: int | None, until: float | None) -> Recor
     import pyarrow.parquet
 
     try:
-        table = pyarrow.parquet.read_table(path)
-    except (pyarrow.ArrowException, OSError) as broken:
-        raise RecordingError(f"{path}: must be a Parquet file: {str(broken)[:80]}") from broken
-    if "time" not in table.column_names or not table.num_rows:
-        raise RecordingError(f"{path}: must have rows and a column `time`, got {', '.join(table.column_names)[:80]}")
+        with path.open("rb") as file:
+            table = pyarrow.parquet.read_table(file)
+    except pyarrow.ArrowException as broken:
+        why = str(broken).rpartition("': ")[2]  # without the name of a buffer, which pyarrow writes first
+        raise RecordingError(f"{path}: is no Parquet file: {quote(why)}") from broken
+    except OSError as missing:
+        raise RecordingError(unreadable(path, missing)) from missing
+    check_header(path, table.column_names)
+    if not table.num_rows:
+        raise RecordingError(f"{path}: must have rows, got none")
     table = table.slice(0, rows)
     columns = [[_cell(cell) for cell in table.column(name).to_pylist()] for name in table.column_names]
     return assemble(path, table.column_names, columns, until=until)
@@ -93,7 +98,10 @@ def common_sensors(recordings: Sequence[Recording], wanted: Sequence[str]) -> tu
     if wanted:
         lacking = [sensor for sensor in wanted if sensor not in present]
         if lacking:
-            raise RecordingError(f"data.sensors: must be numeric columns of every file, {', '.join(lacking)} is not")
+            raise RecordingError(
+                f"data.sensors: must be numeric columns of every file, got {', '.join(lacking)}; "
+                f"every file has {quote(', '.join(sorted(present)))}"
+            )
         return tuple(wanted)
     sensors = tuple(sensor for sensor in recordings[0].sensors if sensor in present)
     if not sensors:

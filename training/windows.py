@@ -23,7 +23,7 @@ class Steps:
         x: shape (samples, inputs), what the network reads.
         lags: shape (samples, lags, sensors), scaled, oldest first.
         target: shape (samples, horizons, sensors): scaled change from now to each horizon; 0 where unknown.
-        known: shape (samples, horizons, sensors): whether the truth was measured and lies in the same life.
+        known: shape (samples, horizons, sensors): whether the sensor was heard in this life, and the truth too.
         starts: shape (samples,), as in `Series`.
     """
 
@@ -57,14 +57,14 @@ def fit_scaling(series: Sequence[Series], ends: Sequence[int]) -> Scaling:
 def _changes(one: Series) -> NDArray[np.float64]:
     """Return the change to each sample but the first, as the network reads it; nan where nothing new was measured."""
     same_life = one.starts[1:] == one.starts[:-1]
-    known = one.measured[1:] & _heard(one)[:-1] & same_life[:, None]
+    known = one.measured[1:] & (_newest(one)[:-1] >= 0) & same_life[:, None]
     return np.where(known, np.diff(one.values, axis=0), np.nan)
 
 
-def _heard(one: Series) -> NDArray[np.bool_]:
-    """Tell which sensors were measured at a sample or before it, shape (samples, sensors)."""
-    heard: NDArray[np.bool_] = np.maximum.accumulate(one.measured, axis=0)
-    return heard
+def _newest(one: Series) -> NDArray[np.intp]:
+    """Find the newest measurement of each sensor at each sample, shape (samples, sensors); -1 where there is none."""
+    newest: NDArray[np.intp] = np.maximum.accumulate(np.where(one.measured, np.arange(len(one))[:, None], -1), axis=0)
+    return newest
 
 
 def _moments(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -86,8 +86,12 @@ def find_cycles(series: Sequence[Series], ends: Sequence[int], period: float) ->
 
 
 def lay_steps(one: Series, scaling: Scaling, cycles: tuple[float, ...], *, lags: int, horizons: Sequence[int]) -> Steps:
-    """Lay out one stream step by step; a sensor that was not heard yet is at its centre, as on the device."""
-    values = np.where(_heard(one), one.values, scaling.centre)
+    """Lay out one stream step by step.
+
+    As on the device a sensor that was not heard yet is at its centre, and nothing is forecast of it in this life.
+    """
+    newest = _newest(one)
+    values = np.where(newest >= 0, one.values, scaling.centre)
     scaled = scaling.scale(values)
     index = np.arange(len(one))
     before = scaled[np.maximum(index - 1, one.starts)]
@@ -97,7 +101,8 @@ def lay_steps(one: Series, scaling: Scaling, cycles: tuple[float, ...], *, lags:
     ahead = index[:, None] + np.array(horizons)
     there = np.minimum(ahead, len(one) - 1)
     same_life = (ahead < len(one)) & (one.starts[there] == one.starts[index][:, None])
-    known = same_life[:, :, None] & one.measured[there]
+    heard = newest >= one.starts[:, None]
+    known = same_life[:, :, None] & one.measured[there] & heard[:, None, :]
     target = np.where(known, (values[there] - values[:, None, :]) / scaling.spread, 0.0)
     return Steps(x, scaled[np.maximum(back, one.starts[:, None])], target.astype(np.float32), known, one.starts)
 

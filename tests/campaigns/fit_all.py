@@ -126,7 +126,7 @@ def fit(file: Path, folder: Path) -> Fit:
         path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
         try:
             ended = subprocess.run(
-                command, capture_output=True, text=True, errors="replace", timeout=PATIENCE, check=False,
+                command, cwd=ROOT, capture_output=True, text=True, errors="replace", timeout=PATIENCE, check=False,
                 env={**os.environ, "PYTHONPATH": path},
             )  # fmt: skip
             status, said = ended.returncode, ended.stderr

@@ -70,7 +70,7 @@ def test_every_problem_of_the_file_and_of_its_bundles_is_told_at_once(folder: Pa
         f"{path}: streams.four.bundle: must ",
         f"{path}: streams.four.topic: must ",
         f"{folder / 'nowhere.bundle'}: must be a readable file",
-        f"{folder / 'broken.bundle'}: must be a whole zip file",
+        f"{folder / 'broken.bundle'}: is no bundle",
     ):
         assert [problem for problem in told if problem.startswith(start)] != [], (start, told)
     assert len(told) == 9
@@ -85,9 +85,25 @@ def test_sensors_that_do_not_fit_their_bundle_are_told_beside_bundles_that_do_no
     )
     told = problems(folder, text)
     assert told[0].startswith(f"{folder / 'nowhere.bundle'}: must be a readable file")
-    assert "streams.one.sensors.pressure: must be one of humidity, temperature, got an unknown sensor" in told
-    assert "streams.one.sensors.humidity: must be its own, got 'temperature' twice" in told
-    assert [problem for problem in told if problem.startswith("streams.three.dialect: must be json")] != []
+    file = folder / "tidegate.toml"
+    assert f"{file}: streams.one.sensors.pressure: must be one of humidity, temperature, got an unknown sensor" in told
+    assert f"{file}: streams.one.sensors.humidity: must be its own, got 'temperature' twice" in told
+    assert [problem for problem in told if problem.startswith(f"{file}: streams.three.dialect: must be json")] != []
+
+
+def test_sensors_that_do_not_fit_their_bundle_are_told_beside_other_problems_of_the_same_table(folder: Path) -> None:
+    text = (
+        "[broker]\nport = 0\n"
+        '[streams.one]\nbundle = "mote.bundle"\ntopic = "one"\nqos = 7\nsensors = { pressure = "p" }\n'
+        '[streams.two]\nbundle = "mote.bundle"\ntopic = "two/#"\nsensors = { pressure = "p" }\n'
+    )
+    file = folder / "tidegate.toml"
+    assert [problem.removeprefix(f"{file}: ").partition(": ")[0] for problem in problems(folder, text)] == [
+        "broker.port",
+        "streams.one.qos",
+        "streams.two.topic",
+        "streams.one.sensors.pressure",
+    ]
 
 
 @pytest.mark.parametrize(

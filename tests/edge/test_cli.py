@@ -121,7 +121,7 @@ def test_check_tells_every_problem_in_a_line_of_its_own(tmp_path: Path, capsys: 
     assert [line.split(": ")[:3] for line in told.err.splitlines()] == [
         ["error", str(path), "broker.port"],
         ["error", str(path), "streams.a.topic"],
-        ["error", str(tmp_path / "a.bundle"), "must be a readable file"],
+        ["error", str(tmp_path / "a.bundle"), "must be a readable file, there is none"],
     ]
 
 
@@ -252,12 +252,16 @@ BAD_FILES = {
     "empty": ("", "must have a header line"),
     "header alone": (HEADER, "must have rows below its header"),
     "no time": ("at,humidity,temperature\n1,2,3\n", "must have a column `time`"),
-    "a sensor missing": ("time,humidity\n1,2\n", "must have a column for each sensor of the bundle, lacks temperature"),
+    "a sensor missing": (
+        "time,humidity\n1,2\n",
+        "must have a column for each sensor of the bundle, lacks temperature; the file has 'humidity'",
+    ),
     "ragged": (HEADER + "1,2,3\n2,3\n", "line 3: must have 3 cells, got 2"),
     "a time that is none": (HEADER + "1,2,3\nnoon,2,3\n", "row 2: time: must be ISO 8601 or Unix seconds, got 'noon'"),
     "before 1970": (HEADER + "1969-12-31T00:00:00Z,2,3\n", "row 1: time: must be ISO 8601"),
     "a column twice": ("time,humidity,humidity\n1,2,3\n", "must name each column once"),
-    "bytes": ("\udcff\udcfe\udcfd", "must be a CSV file"),
+    "bytes": ("\udcff\udcfe\udcfd", "must be UTF-8 text (byte 0xff in line 1)"),
+    "newest first": (HEADER + "".join(f"{900 - row},2,3\n" for row in range(90)), "rows must be in order of time"),
 }
 
 
@@ -299,16 +303,18 @@ def test_recordings_with_little_in_them_are_answered_with_as_many_rows_and_no_fl
         assert {row["score"] for row in answered} == {""}
 
 
-@pytest.mark.parametrize("where", ["nowhere/out.csv", "."])
+@pytest.mark.parametrize(
+    "where", [("nowhere/out.csv", "must be in a folder that exists"), (".", "must be a file, got a folder")]
+)
 @pytest.mark.parametrize("option", ["output", "--forecasts"])
 def test_an_output_that_cannot_be_written_is_refused_in_one_line(
-    where: str, option: str, mote: str, recording: Path, capsys: pytest.CaptureFixture[str]
+    where: tuple[str, str], option: str, mote: str, recording: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = recording.parent / where
+    name, rule = where
+    path = recording.parent / name
     outputs = (path,) if option == "output" else (recording.with_name("out.csv"), option, path)
-    assert refused(capsys, "replay", mote, recording, *outputs).startswith(
-        f"{path}: must be a file that can be written"
-    )
+    assert refused(capsys, "replay", mote, recording, *outputs).startswith(f"{path}: {rule}")
+    assert list(recording.parent.iterdir()) == [recording]
 
 
 def test_a_recording_is_never_written_over(
@@ -320,6 +326,49 @@ def test_a_recording_is_never_written_over(
     told = refused(capsys, "replay", mote, recording, twice, "--forecasts", twice)
     assert told.startswith(f"{twice}: must be a file of its own")
     assert recording.read_bytes() == before
+
+
+def test_the_recording_is_read_before_the_bundle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told = refused(capsys, "replay", tmp_path / "no.bundle", tmp_path / "no.csv", tmp_path / "out.csv")
+    assert told == f"{tmp_path / 'no.csv'}: must be a readable file, there is none"
+
+
+def test_replay_says_what_it_did_not_judge_in_words(
+    mote: str, recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = recording.read_text().splitlines()
+    lines[31] = ",".join((lines[31].split(",")[0], "unavailable", lines[31].split(",")[2]))
+    recording.write_text("\n".join([*lines, lines[-1]]))
+    assert tidegate("replay", mote, recording, tmp_path / "out.csv") == 0
+    assert capsys.readouterr().err.splitlines() == [
+        "note: humidity: 1 cell without a number, the first at row 31: 'unavailable'",
+        "note: 1 row of a period that had one already: not judged",
+        "61 rows, 0 flagged, 0 events",
+    ]
+
+
+def test_a_replay_that_is_interrupted_leaves_no_file(
+    mote: str, recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        assert len(list(tmp_path.glob(".*.part"))) == 2
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("edge.replay_files.write_rows", interrupted)
+    arguments = ("replay", mote, recording, tmp_path / "out.csv", "--forecasts", tmp_path / "forecasts.csv")
+    assert tidegate(*arguments) == cli.INTERRUPTED
+    assert list(tmp_path.iterdir()) == [recording]
+
+
+def test_replay_may_write_to_a_pipe(mote: str, recording: Path, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    command = [sys.executable, "-m", "edge.cli", "replay", mote, str(recording), str(pipe)]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) as process:
+        assert len(rows_of(pipe)) == 60
+        process.communicate(timeout=20.0)
+    assert process.returncode == 0
+    assert pipe.is_fifo()
 
 
 # Signals and pipes
@@ -364,7 +413,7 @@ def test_the_demo_without_its_broker_says_what_to_install(
     monkeypatch.setitem(sys.modules, "amqtt", None)
     for recording in MOTES:
         shutil.copy(recording, tmp_path)
-    assert "pip install 'tidegate[demo]'" in refused(capsys, "demo", mote, "--data", tmp_path)
+    assert "pip install '.[demo]'" in refused(capsys, "demo", mote, "--data", tmp_path)
 
 
 @pytest.mark.parametrize("address", ["nowhere", "host:", ":1883", "host:port"])

@@ -76,7 +76,7 @@ def test_a_configuration_needs_a_stream_alone() -> None:
 
 
 def test_without_a_stream_there_is_nothing_to_do() -> None:
-    assert problems_of({}) == ("streams: must be set, got nothing",)
+    assert problems_of({}) == ("streams: must have at least one table [streams.NAME], got none",)
     assert problems_of({"streams": {}}) == ("streams: must have at least one table [streams.NAME], got none",)
 
 
@@ -187,16 +187,16 @@ def test_a_file_that_is_not_toml_is_refused_with_line_and_column(tmp_path: Path)
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     assert problems_of_file(tmp_path / "none.toml") == (
-        f"{tmp_path / 'none.toml'}: must be a readable file, got No such file or directory",
+        f"{tmp_path / 'none.toml'}: must be a readable file, there is none",
     )
-    assert problems_of_file(tmp_path) == (f"{tmp_path}: must be a readable file, got Is a directory",)
+    assert problems_of_file(tmp_path) == (f"{tmp_path}: must be a file, got a folder",)
     (tmp_path / "latin.toml").write_bytes(b"[node]\nname = '\xe9'\n")
     assert "must be TOML, got 'utf-8' codec" in problems_of_file(tmp_path / "latin.toml")[0]
 
 
 def test_an_empty_file_has_no_stream(tmp_path: Path) -> None:
     path = write(tmp_path, "")
-    assert problems_of_file(path) == (f"{path}: streams: must be set, got nothing",)
+    assert problems_of_file(path) == (f"{path}: streams: must have at least one table [streams.NAME], got none",)
 
 
 def test_relative_paths_start_at_the_folder_of_the_file(tmp_path: Path) -> None:

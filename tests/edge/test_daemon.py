@@ -5,13 +5,20 @@ import json
 import random
 import signal
 import time
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from edge.config import Config
+from edge.daemon import Daemon
+from edge.notify import Notifier
 from tests.conftest import HOST, Mosquitto, free_port
+from tests.edge.conftest import learned_by_hand
+from tests.lines import BUNDLE, CLIMATE, ByHand
+from tests.lines import climate as by_hand
 from tests.served import Sensors, Served, climate, served, wait_until
 
 WINDOW, PERIOD = 16, 5.0  # of the bundles that `tests.make_bundles` makes
@@ -104,6 +111,7 @@ def test_the_daemon_is_online_until_a_signal_stops_it_within_two_seconds(
     assert status == 0
     assert took < 2.0
     assert sensors.hear("status") == b"stopped"
+    assert daemon.said().endswith("INFO edge.daemon: stopped\n")
     assert daemon.wait_for_datagram("STOPPING=1")
     assert "Traceback" not in daemon.said()
 
@@ -166,7 +174,7 @@ def test_a_watchdog_that_nobody_asked_for_is_not_fed(
     daemon = serve(config(mosquitto.port))
     sensors = listen(mosquitto)
     teach(sensors, f"{node}/m1/climate", range(3))
-    daemon.wait_for_datagram("STATUS=1 streams, 3 payloads, 0 events open")
+    daemon.wait_for_datagram("STATUS=1 stream, 3 payloads, 0 events open")
     assert [text for text in daemon.datagrams if "WATCHDOG" in text] == []
 
 
@@ -197,8 +205,11 @@ def test_health_tells_what_became_of_every_payload(
     for payload in (b"no json", climate(5.0, 45.0, 28.0), climate(15.0, 45.0, 28.0), climate(9e9, 45.0, 28.0)):
         sensors.publish(f"{node}/m1/climate", payload)
     sensors.publish(f"{node}/../climate", climate(0.0, 1.0, 1.0))
-    health = sensors.health(lambda table: table["readings"]["received"] == 10)  # type: ignore[index]
-    assert set(health) == {"time", "version", "uptime_s", "readings", "bundles", "connection", "latency"}
+    health = sensors.health(
+        lambda table: table["readings"]["received"] == 10 and table["silent_s"]["motes"] is not None  # type: ignore[index]
+    )
+    assert set(health) == {"time", "version", "uptime_s", "readings", "silent_s", "bundles", "connection", "latency"}
+    assert 0.0 <= health["silent_s"]["motes"] < 20.0  # type: ignore[index]
     readings = dict(health["readings"])  # type: ignore[call-overload]
     assert readings.pop("last_refused").startswith(f"{node}/../climate: stream_name: ")
     assert readings == {
@@ -231,7 +242,49 @@ def test_the_last_health_message_comes_with_the_end(
     teach(sensors, f"{node}/m1/climate", range(3))
     states(sensors, "m1", 3)
     daemon.end(signal.SIGTERM)
-    assert json.loads(sensors.hear("health"))["readings"]["received"] == 3
+    *_, (topic, last), _ = sensors.hear_all(lambda topic, payload: (topic, payload) == ("status", b"stopped"))
+    assert topic == "health"
+    assert json.loads(last)["readings"]["received"] == 3
+
+
+def test_the_first_health_message_comes_soon_after_the_readiness(
+    mosquitto: Mosquitto, listen: Listen, config: Callable[..., str], serve: Serve
+) -> None:
+    sensors = listen(mosquitto)
+    serve(config(mosquitto.port).replace("health_every = 0.1", "health_every = 3600.0"))
+    assert json.loads(sensors.hear("health"))["uptime_s"] < 10.0
+
+
+# What the log says of sensors
+
+
+def test_what_is_no_reading_is_logged_once_for_each_kind(
+    mosquitto: Mosquitto, listen: Listen, config: Callable[..., str], serve: Serve, node: str
+) -> None:
+    sensors = listen(mosquitto)
+    daemon = serve(config(mosquitto.port))
+    for payload in (b"no json", b"{}", b"no json", climate(9e9, 45.0, 28.0)):
+        sensors.publish(f"{node}/m1/climate", payload)
+    wait_until(lambda: ": future: " in daemon.said())
+    warnings = [line for line in daemon.said().splitlines() if line.startswith("WARNING")]
+    place = f"WARNING edge.daemon: streams.motes: no reading in '{node}/m1/climate': "
+    assert [line.removeprefix(place).partition(":")[0] for line in warnings] == ["malformed", "missing", "future"]
+
+
+def test_a_table_that_falls_silent_is_logged_once_and_again_when_it_speaks(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    daemon = Daemon(Config.from_table(tomllib.loads(CLIMATE)), {BUNDLE: (learned_by_hand(), ByHand())}, Notifier({}, 1))
+    clock = itertools.count(0.0, 30.0)
+    daemon.connection.ready = True
+    daemon.line.vigil.listen_from(0.0)
+    for _ in range(10):
+        daemon.tell_notices(next(clock))
+    daemon.line.receive("plant/a/press/climate", by_hand(0), retained=False, received_at=0.0)
+    daemon.tell_notices(next(clock))
+    assert [record.getMessage() for record in caplog.records] == [
+        "streams.plant: no payload on plant/+/+/climate for 120 s",
+        "streams.plant: plant/+/+/climate speaks again",
+    ]
 
 
 def test_ten_megabytes_are_counted_unread_and_survived(
@@ -308,7 +361,7 @@ def test_a_missing_configuration_ends_the_daemon_with_one_line(run: Serve, confi
     daemon.config.unlink()
     daemon.start()
     assert daemon.wait() == 2
-    assert daemon.said() == f"error: {daemon.config}: must be a readable file, got No such file or directory\n"
+    assert daemon.said() == f"error: {daemon.config}: must be a readable file, there is none\n"
 
 
 def test_broken_toml_ends_the_daemon_with_one_line_that_names_the_place(run: Serve) -> None:
@@ -323,14 +376,15 @@ def test_a_missing_bundle_ends_the_daemon_with_one_line(run: Serve, config: Call
     daemon = run(config(free_port(), bundle="nowhere.bundle"))
     assert daemon.wait() == 2
     missing = daemon.config.parent / "nowhere.bundle"
-    assert daemon.said() == f"error: {missing}: must be a readable file: No such file or directory\n"
+    assert daemon.said() == f"error: {missing}: must be a readable file, there is none\n"
 
 
 def test_an_unknown_sensor_ends_the_daemon_with_one_line(run: Serve, config: Callable[..., str]) -> None:
     daemon = run(config(free_port(), stream='sensors = { pressure = "p" }'))
     assert daemon.wait() == 2
     assert daemon.said().splitlines()[-1:] == [
-        "error: streams.motes.sensors.pressure: must be one of humidity, temperature, got an unknown sensor"
+        f"error: {daemon.config}: streams.motes.sensors.pressure: "
+        "must be one of humidity, temperature, got an unknown sensor"
     ]
     assert len(daemon.errors()) == 1
 

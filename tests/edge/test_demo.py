@@ -1,17 +1,22 @@
 """The demo on a slice of the real recordings, and what its subscriber shows."""
 
 import gzip
+import math
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from edge import cli
-from edge.subscriber import show_event, show_state
+from edge.demo import run
+from edge.errors import OperatorError
+from edge.subscriber import Subscriber, show_event, show_state
 from tests.conftest import HOST, Mosquitto
 from tests.make_bundles import MOTES, ROOT
+from tests.served import Sensors
 
 STEAM = slice(2301, 2501)  # rows of mote 1 with the steam in them, after all that the bundles were taught
 
@@ -52,6 +57,8 @@ def assert_shown(done: subprocess.CompletedProcess[str], bundle: Path) -> None:
     assert summed["daemon"].startswith("stopped within ")
     assert summed["daemon"].endswith(" s, status 'stopped'")
     shown = done.stdout.splitlines()
+    (topics,) = [line for line in shown if line.startswith("topics: ")]
+    assert topics.startswith("topics: demo/singlehop_indoor_moteid1/readings in, tidegate/demo/singlehop_indoor_mote")
     assert shown[0].startswith("daemon ready after ")
     assert any(" singlehop_indoor_moteid1 " in line and "ANOMALY opens: " in line for line in shown)
     assert any("warming up" in line for line in shown)
@@ -69,8 +76,18 @@ def test_the_demo_with_a_real_broker_misses_an_event_that_no_reading_shows_and_f
 ) -> None:
     labels = data / MOTES[1].name.replace(".csv.gz", ".events.csv")
     labels.write_text("start,end\n2010-05-09T05:00:00Z,2010-05-09T05:01:00Z\n")
+    sensors = Sensors(mosquitto.port, "demo")
     done = demo(bundles / "lstm-dynamic.bundle", data, "--broker", f"{HOST}:{mosquitto.port}")
     assert done.returncode == 1
+    assert "cleared what the broker kept under tidegate/demo/" in done.stdout.splitlines()
+    heard = sensors.hear_all(lambda topic, payload: (topic, payload) == ("status", b""))
+    sensors.close()
+    assert ("status", b"stopped") in heard
+    assert ("singlehop_indoor_moteid1/anomaly", b"") in heard
+    later = Sensors(mosquitto.port, "demo")
+    later.publish("tidegate/demo/end", b"end")
+    assert later.hear_all(lambda topic, payload: topic == "end") == [("end", b"end")]
+    later.close()
     assert summary(done.stdout)["events found"] == "1 of 2 labelled, 1 missed"
 
 
@@ -87,6 +104,11 @@ def test_the_demo_with_a_real_broker_misses_an_event_that_no_reading_shows_and_f
             {"a.csv.gz": "time,humidity,temperature\n2e9,45,28\n", "a.events.csv": "start,end\nsoon,later\n"},
             "row 1: must",
         ),
+        ({"a.csv.gz": "time,warm\n2e9,45\n"}, "a.csv.gz: must have a column for each sensor of the bundle"),
+        (
+            {"a.csv.gz": "time,stream,humidity,temperature\n2e9,a/b,45,28\n"},
+            "a.csv.gz: stream: must be 1 to 64 of A-Z a-z 0-9 _ . -, no dot in front, no two in a row, got 'a/b'",
+        ),
     ],
 )
 def test_a_folder_without_usable_recordings_is_refused_in_one_line(
@@ -99,6 +121,20 @@ def test_a_folder_without_usable_recordings_is_refused_in_one_line(
     assert (status, told.out) == (2, "")
     (line,) = told.err.splitlines()
     assert rule in line
+
+
+@pytest.mark.parametrize("speed", [0.0, -1.0, math.nan, math.inf])
+def test_a_speed_that_is_no_number_above_0_is_refused(speed: float, bundles: Path, data: Path) -> None:
+    with pytest.raises(OperatorError, match=r"^--speed: must be a number above 0, got "):
+        run(bundles / "lstm-dynamic.bundle", data, broker="", speed=speed)
+
+
+def test_answers_are_not_waited_for_for_ever(mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge.subscriber.DRAINED_WITHIN", 0.1)
+    with Subscriber(HOST, mosquitto.port, "nobody") as subscriber:
+        begun = time.monotonic()
+        subscriber.drain(60.0)
+    assert time.monotonic() - begun < 5.0
 
 
 def test_a_broker_that_is_not_there_is_told_in_one_line(

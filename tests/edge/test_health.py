@@ -84,4 +84,14 @@ def test_the_status_line_counts_streams_payloads_and_open_events() -> None:
     assert health.status(line, ready=False) == "waiting for the broker"
     tell_steps(line, PRESS, range(8))
     tell(line, PRESS, climate(8, warm=99.0), 8)
-    assert health.status(line, ready=True) == "1 streams, 9 payloads, 1 events open"
+    assert health.status(line, ready=True) == "1 stream, 9 payloads, 1 event open"
+
+
+def test_each_table_tells_the_seconds_since_its_last_payload_and_null_before_the_first() -> None:
+    line = line_of()
+    line.vigil.look(1000.0)
+    assert gather(line)["silent_s"] == {"plant": None}
+    tell_steps(line, PRESS, range(3))
+    line.vigil.look(1001.0)
+    line.vigil.look(1011.5)
+    assert gather(line)["silent_s"] == {"plant": 10.5}

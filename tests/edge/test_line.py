@@ -431,3 +431,40 @@ def test_a_stream_is_answered_the_same_whatever_arrives_on_other_topics(
             disturbed.receive(topic, payload, retained=False, received_at=10.0 * at)
         published += [news for news in tell(disturbed, mine, climate(step), step) if "c-healthy" in news.topic]
     assert published == expected
+
+
+# What the operator hears of once
+
+
+def test_the_first_refusal_of_each_table_and_kind_is_kept_until_it_is_taken() -> None:
+    line = line_of(BY_SENSOR)
+    for word, payload in (("damp", b"wet"), ("damp", b"dry"), ("pressure", b"1"), ("damp", b"nan"), ("damp", b"wet")):
+        tell(line, f"rooms/attic/{word}", payload, 0)
+    assert line.firsts.take() == [
+        "streams.rooms: no reading in 'rooms/attic/damp': not_a_number: 'wet'",
+        "streams.rooms: no reading in 'rooms/attic/pressure': unrouted: must name one of temperature, damp",
+        "streams.rooms: no reading in 'rooms/attic/damp': not_finite: nan",
+    ]
+    tell(line, "rooms/attic/damp", b"wet", 1)
+    assert line.firsts.take() == []
+
+
+def test_a_reading_from_the_future_and_a_stream_too_many_are_refusals_too() -> None:
+    line = line_of(TWO_PLANTS)
+    tell(line, PRESS, climate(100), 0)
+    for topic in (DRILL, SAW):
+        tell(line, topic, climate(0), 0)
+    assert [text.partition("': ")[2] for text in line.firsts.take()] == [
+        "future: its time is 1000 s after its arrival",
+        "streams_refused: max_streams is 2",
+    ]
+
+
+def test_every_payload_of_a_table_breaks_its_silence_but_what_the_broker_kept() -> None:
+    line = line_of()
+    (plant,) = line.vigil.tables
+    tell(line, PRESS, climate(0), 0, retained=True)
+    assert (plant.filter, plant.patience, plant.payloads) == ("plant/+/+/climate", 100.0, 0)
+    for topic, payload in ((PRESS, climate(0)), (PRESS, b"{"), ("plant/../x/climate", climate(0)), ("other", b"1")):
+        tell(line, topic, payload, 0)
+    assert plant.payloads == 3

@@ -614,6 +614,34 @@ def test_a_connection_that_breaks_at_once_is_not_taken_for_success(stub: Server,
     assert time.monotonic() - began > 0.2  # 0.1, 0.2, 0.4: the pause grows although each CONNECT was accepted
 
 
+def test_two_clients_of_one_name_are_told_what_is_wrong_and_not_at_every_turn(
+    mosquitto: Mosquitto, dial: Dial, node: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    one, other = dial(mosquitto.port), dial(mosquitto.port)
+    wait_until(lambda: min(one.counters.disconnects, other.counters.disconnects) >= 4)
+    told = [record.getMessage() for record in caplog.records if record.name == "edge.mqtt"]
+    hints = [text for text in told if text.endswith(f"; another client may use client_id 'tidegate-{node}'")]
+    assert 2 <= len(hints) <= 4
+    assert len(told) <= 12
+
+
+def test_a_connection_that_lasts_after_some_that_did_not_is_told(
+    stub: Server, dial: Dial, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr("edge.mqtt.SHORT", 0.5)
+    server = stub(lambda number, level: WELCOME_5)
+    connection = dial(server.port)
+    for number in (1, 2):
+        wait_for_ready(connection)
+        server.hang_up()
+        wait_until(lambda number=number: connection.counters.disconnects == number)  # type: ignore[misc]
+    where = f"broker {HOST}:{server.port}"
+    wait_until(lambda: caplog.records[-1].getMessage() == f"{where}: connected, and stays so")
+    assert sum("another client may use" in record.getMessage() for record in caplog.records) == 1
+
+
 def test_the_server_sees_no_more_unacknowledged_messages_than_it_asked_for(stub: Server, dial: Dial) -> None:
     server = stub(lambda number, level: b"\x20\x06\x00\x00\x03\x21\x00\x05")  # Receive Maximum 5
     connection = wait_for_ready(dial(server.port))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.errors import RecordingError
+from edge.errors import RecordingError, Refusal
 from edge.recording import Recording, assemble, read_csv, read_spans
 
 START = 1_273_363_200.0  # 2010-05-09T00:00:00Z
@@ -18,7 +18,7 @@ START = 1_273_363_200.0  # 2010-05-09T00:00:00Z
 
 def write(folder: Path, content: str | bytes, name: str = "boiler.csv") -> Path:
     path = folder / name
-    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    path.write_bytes(content.encode(errors="surrogateescape") if isinstance(content, str) else content)
     return path
 
 
@@ -48,7 +48,7 @@ def assert_good(found: Recording) -> None:
     assert found.times.tolist() == [START, START + 5.0]
     assert np.array_equal(found.values, [[20.5, 50.0], [np.nan, 51.5]], equal_nan=True)
     assert found.written == ("2010-05-09T00:00:00Z", "2010-05-09T00:00:05Z")
-    assert (found.refused, found.dropped) == (0, ())
+    assert (found.refused, found.dropped) == ((), ())
 
 
 # ---- what can be read
@@ -69,10 +69,9 @@ def test_a_recording_is_a_time_column_and_a_column_for_each_sensor(tmp_path: Pat
         GOOD.replace("time,warm", " time , warm "),
         GOOD.replace("20.5", '"20.5"').replace("51.5", " 51.5 "),
         GOOD.replace(",,", ",NaN,"),
-        GOOD.replace(",,", ",unavailable,"),
         GOOD.replace(",,", ",null,"),
     ],
-    ids=["BOM", "CRLF", "CR", "no newline", "empty lines", "spaces", "quotes", "nan", "unavailable", "null"],
+    ids=["BOM", "CRLF", "CR", "no newline", "empty lines", "spaces", "quotes", "nan", "null"],
 )  # fmt: skip
 def test_the_ways_of_other_programs_change_nothing(tmp_path: Path, content: str) -> None:
     assert_good(read_csv(write(tmp_path, content)))
@@ -120,14 +119,26 @@ def test_a_constant_column_is_a_sensor(tmp_path: Path) -> None:
 
 def test_a_column_of_text_is_dropped_by_name(tmp_path: Path) -> None:
     found = read_csv(write(tmp_path, "time,place,warm\n1,cellar,20\n2,cellar,21\n"))
-    assert (found.sensors, found.dropped, found.refused) == (("warm",), ("place",), 0)
+    assert (found.sensors, found.dropped, found.refused) == (("warm",), ("place",), ())
 
 
 def test_text_among_numbers_is_missing_and_counted(tmp_path: Path) -> None:
     found = read_csv(write(tmp_path, 'time,warm\n1,20\n2,broken\n3,"21,5"\n4,inf\n5,true\n6,\n'))
     assert found.values[:, 0].tolist()[:1] == [20.0]
     assert np.isnan(found.values[1:]).all()
-    assert found.refused == 4
+    assert found.refused == (Refusal("warm", 4, 2, "broken"),)
+
+
+def test_what_is_refused_is_told_for_each_sensor_with_its_first_row(tmp_path: Path) -> None:
+    lines = [f"{row},20,{'unavailable' if row > 3 else row},cellar" for row in range(1, 64)]
+    found = read_csv(write(tmp_path, "\n".join(("time,warm,temp_c,place", *lines))))
+    [refusal] = found.refused
+    assert str(refusal) == "temp_c: 60 cells without a number, the first at row 4: 'unavailable'"
+
+
+def test_refused_rows_are_counted_from_the_first_row_of_the_file(tmp_path: Path) -> None:
+    path = write(tmp_path, "time,warm\n90,1\n10,2\n20,wet\n30,3\n80,dry\n")
+    assert read_csv(path, until=50.0).refused == (Refusal("warm", 1, 3, "wet"),)
 
 
 def test_a_recording_without_any_value_has_no_sensor(tmp_path: Path) -> None:
@@ -172,6 +183,12 @@ def test_what_a_cell_means_does_not_depend_on_its_neighbours(cells: list[str]) -
         ("time,warm\n\n\n", "must have rows below its header, got none"),
         ("warm,damp\n1,2\n", "must have a column `time`, got 'warm, damp'"),
         ("1,2\n3,4\n", "must have a column `time`, got '1, 2'"),
+        ("Time,warm\n1,2\n", "must have a column `time`: rename the column `Time` to `time`"),
+        ("warm,timestamp\n1,2\n", "must have a column `time`: rename the column `timestamp` to `time`"),
+        ("state,last_changed\n1,2\n", "must have a column `time`: rename the column `last_changed` to `time`"),
+        ("time;warm\n1;2\n", "must be separated by commas, looks separated by `;`"),
+        ("Datum;warm\n1;2,5\n", "must be separated by commas, looks separated by `;`"),
+        ("time\twarm\n1\t2\n", "must be separated by commas, looks separated by tabs"),
         ("time,warm,warm\n1,2,3\n", "must name each column once, got 'warm' twice"),
         ("time,warm,time\n1,2,3\n", "must name each column once, got 'time' twice"),
         ("time,warm\n1,2\n3\n", "line 3: must have 2 cells, got 1"),
@@ -182,8 +199,14 @@ def test_what_a_cell_means_does_not_depend_on_its_neighbours(cells: list[str]) -
         ("time,warm\n-5,2\n", "row 1: time: must be ISO 8601 or Unix seconds, got '-5'"),
         ("time,warm\n1969-12-31T23:59:59Z,2\n", "row 1: time: must be ISO 8601 or Unix seconds, got '1969-"),
         ("time,warm\n1e300,2\n", "row 1: time: must be ISO 8601 or Unix seconds, got '1e300'"),
-        (b"time,warm\n1,\xff\xfe\n", "must be a CSV file: "),
-        (b"\x89PNG\r\n\x1a\n\0\0\0", "must be a CSV file: "),
+        (b"time,warm\n1,\xff\xfe\n", "must be UTF-8 text (byte 0xff in line 2); save it as UTF-8"),
+        (b"time,w\xf6rm\n1,2\n", "must be UTF-8 text (byte 0xf6 in line 1); save it as UTF-8"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0", "must be UTF-8 text (byte 0x89 in line 1); save it as UTF-8"),
+        ("time,warm\n1,2\n1,3\n0,4\n", "rows must be in order of time (oldest first), those of 'boiler' are not"),
+        (
+            "time,stream,warm\n1,a,2\n9,b,2\n2,a,2\n8,b,3\n7,b,4\n",
+            "rows must be in order of time (oldest first), those of 'b'",
+        ),
         ("time,warm\n1," + "9" * 200_000 + "\n", "must be a CSV file: "),
     ],
 )
@@ -198,7 +221,23 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_no_recording(tmp_path: Path) -> None:
-    assert refusal(tmp_path).startswith("must be a CSV file: ")
+    assert refusal(tmp_path) == "must be a file, got a folder"
+    with pytest.raises(RecordingError, match="must be a file, got a folder"):
+        read_spans(tmp_path, "boiler")
+
+
+@pytest.mark.parametrize("name", ["boiler.parquet", "boiler.PARQUET"])
+def test_a_parquet_file_is_known_by_its_name(tmp_path: Path, name: str) -> None:
+    problem = refusal(write(tmp_path, b"PAR1\xff", name))
+    assert problem == "must be CSV; Parquet is read by tidegate-train only: convert it to CSV"
+
+
+def test_letters_beyond_ascii_are_read(tmp_path: Path) -> None:
+    assert read_csv(write(tmp_path, "time,wörm °C\n1,2\n")).sensors == ("wörm °C",)
+
+
+def test_a_few_rows_out_of_order_are_a_recording_still(tmp_path: Path) -> None:
+    assert len(read_csv(write(tmp_path, "time,warm\n1,1\n2,1\n1,1\n3,1\n2,1\n")).times) == 5
 
 
 @pytest.mark.parametrize(
@@ -231,10 +270,21 @@ TAILS = [
 ]
 
 
-@pytest.mark.parametrize("tail", [*TAILS, "soon,a,4,w\n", "40,a\n", "40,a,1,2,3\n", "40,a," + "9" * 200_000 + ",x\n"])
+@pytest.mark.parametrize(
+    "tail",
+    [
+        *TAILS,
+        "soon,a,4,w\n",
+        "40,a\n",
+        "40,a,1,2,3\n",
+        "40,a," + "9" * 200_000 + ",x\n",
+        "40,a,\udcff,x\n",
+        "1,a,4,w\n0,a,4,w\n" * 9,
+    ],
+)
 def test_rows_after_the_first_rows_are_not_looked_at_in_any_way(tmp_path: Path, tail: str) -> None:
     expected = read_csv(write(tmp_path, HEAD))
-    assert expected.refused == 0
+    assert expected.refused == ()
     assert same(read_csv(write(tmp_path, HEAD + tail), rows=3), expected)
 
 
@@ -288,4 +338,6 @@ def test_what_is_no_span_is_refused_with_its_row(tmp_path: Path, content: str | 
     with pytest.raises(RecordingError) as refused:
         read_spans(path, "boiler")
     (problem,) = refused.value.problems
-    assert problem.startswith((f"{path}: row 1: must have times `start` and `end`", f"{path}: must be a CSV file"))
+    assert problem.startswith(
+        (f"{path}: row 1: must have times `start` and `end`", f"{path}: must be UTF-8 text (byte 0xff in line 2)")
+    )

@@ -1,6 +1,7 @@
 """Hold replay to its contract: a row of output for each row of input, and none depends on a later one."""
 
 import csv
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,12 +13,13 @@ from numpy import nan
 from edge import replay as module
 from edge.bundle import Bundle
 from edge.cohort import Cohort
-from edge.errors import RecordingError
+from edge.errors import OperatorError, RecordingError, Refusal
 from edge.event import Events
 from edge.grid import Grid, GridCounts
 from edge.reading import Readings
 from edge.recording import Recording, read_csv
-from edge.replay import ForecastFile, Replay, Replayed, align, check_columns, write_rows
+from edge.replay import Replay, Replayed, align
+from edge.replay_files import ForecastFile, check_columns, check_outputs, remarks, write_rows
 from edge.runtime import Step, WindowModel
 from tests.edge.conftest import UNITS, learned_by_hand, persist, same_bits
 from tests.make_bundles import MOTES, NAMES, fixed_recording
@@ -39,7 +41,7 @@ def recording(
         times=np.array(times, dtype=np.float64),
         values=np.array([(5.0, 50.0)] * len(times) if values is None else values, dtype=np.float64),
         written=tuple(f"{time:g}" for time in times),
-        refused=0,
+        refused=(),
         dropped=(),
     )
 
@@ -223,7 +225,7 @@ def interleaved() -> Recording:
         times=times[order],
         values=np.concatenate((one.values, other.values))[order],
         written=tuple(np.array(one.written + other.written)[order]),
-        refused=0,
+        refused=(),
         dropped=(),
     )
 
@@ -341,10 +343,11 @@ def test_a_sensor_whose_column_holds_no_number_is_missing_throughout() -> None:
 
 def test_a_sensor_without_a_column_is_refused_with_the_files_name(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
-    path.write_text("time,warm\n1,2\n")
+    path.write_text("time,warm,place\n1,2,cellar\n")
     with pytest.raises(RecordingError) as refused:
         check_columns(path, read_csv(path), learned_by_hand())
-    assert refused.value.problems == (f"{path}: must have a column for each sensor of the bundle, lacks damp",)
+    rule = "must have a column for each sensor of the bundle, lacks damp; the file has 'warm, place'"
+    assert refused.value.problems == (f"{path}: {rule}",)
 
 
 # ---- files
@@ -353,7 +356,8 @@ def test_a_sensor_without_a_column_is_refused_with_the_files_name(tmp_path: Path
 def test_the_output_has_the_columns_of_the_contract_and_a_line_for_each_row(tmp_path: Path) -> None:
     values = [(5.0, 50.0)] * 5 + [(45.0, 50.0)]
     taken = recording([*steps(5), 50.0, 40.0], [*values, (1.0, 1.0)])
-    write_rows(tmp_path / "out.csv", taken, learned_by_hand(), by_hand().run(taken))
+    with (tmp_path / "out.csv").open("w", newline="") as file:
+        write_rows(file, taken, learned_by_hand(), by_hand().run(taken))
     score = 20.0 / -np.log(0.02)  # the wildest quotient there is, in units of the largest alarm budget there is
     assert (tmp_path / "out.csv").read_text().splitlines() == [
         "time,stream,score,anomaly,event,kind,warm.forecast,warm.lower,warm.upper,damp.forecast,damp.lower,damp.upper",
@@ -371,9 +375,8 @@ def test_the_output_of_a_real_replay_has_a_line_for_each_row_with_the_time_as_it
     loaded: Load, tmp_path: Path
 ) -> None:
     taken = fixed_recording()
-    write_rows(
-        tmp_path / "out.csv", taken, loaded("lstm-dynamic").manifest.learned(), real(loaded("lstm-dynamic")).run(taken)
-    )
+    with (tmp_path / "out.csv").open("w", newline="") as file:
+        write_rows(file, taken, loaded("lstm-dynamic").manifest.learned(), real(loaded("lstm-dynamic")).run(taken))
     with (tmp_path / "out.csv").open(newline="") as file:
         lines = list(csv.DictReader(file))
     assert [line["time"] for line in lines] == list(taken.written)
@@ -383,9 +386,9 @@ def test_the_output_of_a_real_replay_has_a_line_for_each_row_with_the_time_as_it
 
 def test_the_forecast_file_has_every_horizon_and_nothing_while_warming_up(tmp_path: Path) -> None:
     replayed = by_hand()
-    file = ForecastFile(tmp_path / "forecasts.csv", learned_by_hand(), replayed.streams)
-    replayed.run(recording(steps(5), [(float(row), 50.0) for row in range(5)]), watch=file.write)
-    file.close()
+    with (tmp_path / "forecasts.csv").open("w", newline="") as file:
+        written = ForecastFile(file, learned_by_hand(), replayed.streams)
+        replayed.run(recording(steps(5), [(float(row), 50.0) for row in range(5)]), watch=written.write)
     assert (tmp_path / "forecasts.csv").read_text().splitlines() == [
         "made_at,time,stream,sensor,horizon,forecast,lower,upper",
         "1970-01-01T00:00:30Z,1970-01-01T00:00:40Z,a,warm,1,3.0,2.0,4.0",
@@ -404,3 +407,78 @@ def test_progress_tells_every_row_once(monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[int] = []
     by_hand().run(recording(steps(20)), progress=done.append)
     assert done == [8, 8, 4]
+
+
+# ---- what is said beside the files
+
+
+def said_of(taken: Recording) -> list[str]:
+    return remarks(taken, learned_by_hand(), by_hand().run(taken).counts)
+
+
+def test_a_whole_recording_needs_no_remark() -> None:
+    assert said_of(recording(steps(40))) == []
+
+
+def test_only_what_happened_is_said_and_in_words() -> None:
+    # time     0 … 40   .  60 | 50 | 60   60 | 70 … | 9000 … (too far: begins anew)
+    times = [*steps(5), 60.0, 50.0, 60.0, 61.0, *steps(40, start=7), *steps(10, start=900)]
+    assert said_of(recording(times)) == [
+        "note: 2 rows of a period that had one already: not judged",
+        "note: 1 row older than the row before: not judged",
+        "note: 1 period without a row: bridged",
+        "note: 1 gap too long to be bridged: the warm-up begins anew",
+    ]
+
+
+def test_rows_held_back_at_the_end_are_said_too() -> None:
+    assert said_of(recording([*steps(40), 9000.0])) == [
+        "note: 1 row with a time that does not fit those before: not judged"
+    ]
+
+
+def test_many_rows_that_are_not_judged_are_a_warning() -> None:
+    assert said_of(recording([step / 2 for step in steps(40)]))[-1] == (
+        "warning: 19 of 40 rows were not judged; rows must be in order of time, and one every 10 s as in the "
+        "training data"
+    )
+
+
+def test_cells_without_a_number_are_said_for_each_sensor_of_the_bundle() -> None:
+    refused = (Refusal("warm", 60, 4, "unavailable"), Refusal("door", 1, 1, "open"))
+    taken = replace(
+        recording(steps(9)), sensors=("warm",), values=np.ones((9, 1)), dropped=("damp", "door"), refused=refused
+    )
+    assert said_of(taken) == [
+        "note: warm: 60 cells without a number, the first at row 4: 'unavailable'",
+        "note: damp: no cell holds a number",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("output", "rule"),
+    [
+        ("nowhere/out.csv", "must be in a folder that exists, there is no {folder}/nowhere"),
+        ("", "must be a file, got a folder"),
+        ("in.csv", "must be a file of its own, got one that is read or written already"),
+        ("sub/../in.csv", "must be a file of its own, got one that is read or written already"),
+    ],
+)
+def test_an_output_that_cannot_be_is_refused_before_the_work(tmp_path: Path, output: str, rule: str) -> None:
+    (tmp_path / "sub").mkdir()
+    with pytest.raises(OperatorError) as refused:
+        check_outputs([tmp_path / output], [tmp_path / "in.csv"])
+    assert refused.value.problems == (f"{tmp_path / output}: {rule.format(folder=tmp_path)}",)
+    assert [path.name for path in tmp_path.iterdir()] == ["sub"]
+
+
+def test_outputs_must_differ(tmp_path: Path) -> None:
+    with pytest.raises(OperatorError, match="must be a file of its own"):
+        check_outputs([tmp_path / "out.csv"] * 2, [])
+
+
+def test_an_output_that_may_not_be_written_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda path, _: path != tmp_path)
+    with pytest.raises(OperatorError, match="must be a file that can be written"):
+        check_outputs([tmp_path / "out.csv"], [])
+    check_outputs([Path("/dev/null")], [])

@@ -55,7 +55,7 @@ def recording_of(values: Doubles, *, period: float = PERIOD, stream: str = "one"
         times=times,
         values=values,
         written=tuple(map(repr, times.tolist())),
-        refused=0,
+        refused=(),
         dropped=(),
     )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge.errors import OperatorError, RecordingError
+from edge.errors import OperatorError, RecordingError, Refusal
 from edge.recording import Recording
 from tests.training.conftest import START, recording_of, write_table
 from training.prepare import FEWEST, Cuts, Prepared, prepare
@@ -124,9 +124,26 @@ def test_whatever_is_left_out_is_said(tmp_path: Path) -> None:
     short = write_table(tmp_path / "short.csv", recording_of(moving(20, 3)))
     notes = "\n".join(prepare(read([path, short], rows=None, until=None), Recipe()).notes)
     assert "columns without numbers are left out: remark" in notes
-    assert "1 cells are neither numbers nor empty" in notes
+    assert "a: 1 cell without a number, the first at row 5: 'broken' (stream long)" in notes
     assert "streams of fewer than 60 samples are left out: short" in notes
-    assert "1 rows are left out: 1 of a period that had one already, 0 late, 0 with a time" in notes
+    assert "1 row of 321 left out: 1 of a period that had one already" in notes
+
+
+def test_refused_cells_are_said_for_each_sensor_that_serves_over_all_files() -> None:
+    refused = (Refusal("a", 60, 4, "unavailable"), Refusal("b", 1, 9, "?"))
+    files = [replace(recording_of(moving(300), stream=name), refused=refused) for name in ("one", "two")]
+    assert prepare(files, Recipe(data=Data(sensors=("a",)))).notes == (
+        "a: 120 cells without a number, the first at row 4: 'unavailable' (stream one)",
+    )
+    assert prepare(files[:1], Recipe()).notes == tuple(map(str, refused))
+
+
+def test_many_rows_that_are_left_out_are_said_with_what_may_be_wrong() -> None:
+    [note] = prepare([recording_of(moving(600))], Recipe(data=Data(period=180.0))).notes
+    assert note == (
+        "399 rows of 600 left out: 399 of a period that had one already"
+        "; are the rows in order of time, and is data.period right?"
+    )
 
 
 def test_a_sensor_that_never_moved_is_said_and_not_judged() -> None:
@@ -147,7 +164,7 @@ def test_a_sensor_moves_or_not_in_any_unit(unit: float) -> None:
 def test_gaps_that_begin_the_state_anew_are_said() -> None:
     times = START + 60.0 * np.concatenate((np.arange(200.0), 1000.0 + np.arange(200.0)))
     [note] = prepare([replace(recording_of(moving(400)), times=times)], Recipe()).notes
-    assert note.startswith("1 gaps are too long")
+    assert note == "1 gap too long to be bridged; the state begins anew there"
 
 
 # ---- what is refused
@@ -174,7 +191,9 @@ def test_a_recording_without_numbers_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_sensor_that_is_absent_is_refused() -> None:
-    assert "pressure is not" in refusal([recording_of(moving(300))], Recipe(data=Data(sensors=("a", "pressure"))))
+    assert "got pressure; every file has 'a, b'" in refusal(
+        [recording_of(moving(300))], Recipe(data=Data(sensors=("a", "pressure")))
+    )
 
 
 def test_a_sensor_that_is_silent_in_the_first_part_does_not_move_there() -> None:

@@ -33,7 +33,7 @@ def timed(times: list[float], *, streams: list[int] | None = None) -> Recording:
     places = np.zeros(len(times), np.intp) if streams is None else np.array(streams, np.intp)
     names = tuple(f"s{place}" for place in range(places.max() + 1))
     values = np.arange(len(times), dtype=np.float64)[:, None]
-    return Recording(("a",), names, places, np.array(times), values, tuple(map(repr, times)), 0, ())
+    return Recording(("a",), names, places, np.array(times), values, tuple(map(repr, times)), (), ())
 
 
 def laid(recording: Recording, *, period: float = 60.0, max_gap: int = 3) -> tuple[Series, GridCounts]:
@@ -124,8 +124,8 @@ def test_two_files_of_one_stream_follow_on_each_other(tmp_path: Path) -> None:
 
 
 def test_the_bundle_serves_the_sensors_that_every_file_has_in_the_order_of_the_first() -> None:
-    first = Recording(("c", "a", "b"), ("x",), *recording_parts(3), 0, ())
-    second = Recording(("b", "c", "d"), ("y",), *recording_parts(3), 0, ())
+    first = Recording(("c", "a", "b"), ("x",), *recording_parts(3), (), ())
+    second = Recording(("b", "c", "d"), ("y",), *recording_parts(3), (), ())
     assert common_sensors([first, second], ()) == ("c", "b")
     assert common_sensors([first, second], ("b", "c")) == ("b", "c")
 
@@ -135,15 +135,15 @@ def recording_parts(sensors: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, t
 
 
 def test_a_wanted_sensor_that_is_not_in_every_file_is_named() -> None:
-    first = Recording(("a", "b"), ("x",), *recording_parts(2), 0, ())
-    second = Recording(("b",), ("y",), *recording_parts(1), 0, ())
-    with pytest.raises(RecordingError, match=r"data\.sensors: .* a, z is not"):
+    first = Recording(("a", "b"), ("x",), *recording_parts(2), (), ())
+    second = Recording(("b",), ("y",), *recording_parts(1), (), ())
+    with pytest.raises(RecordingError, match=r"data\.sensors: .* got a, z; every file has 'b'"):
         common_sensors([first, second], ("a", "b", "z"))
 
 
 def test_files_without_a_common_sensor_are_refused() -> None:
-    first = Recording(("a",), ("x",), *recording_parts(1), 0, ())
-    second = Recording(("b",), ("y",), *recording_parts(1), 0, ())
+    first = Recording(("a",), ("x",), *recording_parts(1), (), ())
+    second = Recording(("b",), ("y",), *recording_parts(1), (), ())
     with pytest.raises(RecordingError, match="a column with numbers beside `time` in every file"):
         common_sensors([first, second], ())
 
@@ -221,13 +221,16 @@ def test_what_is_no_recorded_history_is_refused_in_one_line(tmp_path: Path) -> N
         tmp_path / name for name in ("text.parquet", "timeless.parquet", "empty.parquet", "recorder.db")
     )
     text.write_text("time,a\n1,2\n")
-    pyarrow.parquet.write_table(pyarrow.table({"a": [1.0]}), timeless)
+    pyarrow.parquet.write_table(pyarrow.table({"last_changed": [1.0]}), timeless)
     pyarrow.parquet.write_table(pyarrow.table({"time": pyarrow.array([], pyarrow.float64())}), empty)
     database.touch()
+    folder = tmp_path / "folder.parquet"
+    folder.mkdir()
     for path, rule in (
-        (text, "must be a Parquet file"),
-        (tmp_path / "nowhere.parquet", "must be"),
-        (timeless, "a column `time`"),
+        (text, "is no Parquet file: 'Parquet magic bytes not found in footer.*'…$"),
+        (tmp_path / "nowhere.parquet", "must be a readable file, there is none$"),
+        (folder, "must be a file, got a folder$"),
+        (timeless, "a column `time`: rename the column `last_changed` to `time`$"),
         (empty, "must have rows"),
         (database, "must be CSV, CSV.gz or Parquet, got a database"),
     ):

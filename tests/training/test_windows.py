@@ -127,6 +127,14 @@ def test_what_was_not_measured_is_no_target() -> None:
     assert known[:, 0].tolist() == [[False, True], [True, True], [False, False]]
 
 
+def test_nothing_is_forecast_of_a_sensor_before_it_was_heard_in_this_life() -> None:
+    # sample      0  1  2 | 3  4  5
+    # measured    .  x  x | .  x  x
+    measured = np.array([[False], [True], [True], [False], [True], [True]])
+    _, known = targets(series_of(np.ones((6, 1)), measured=measured, begun=[3]), (1,))
+    assert known.ravel().tolist() == [False, True, False, False, True, False]
+
+
 @given(heard_series(), st.lists(st.integers(1, 8), min_size=1, max_size=3, unique=True))
 def test_a_known_target_is_a_later_measurement_of_the_same_life(series: Series, horizons: list[int]) -> None:
     learned = learned_of(series.values.shape[1])
@@ -134,7 +142,8 @@ def test_a_known_target_is_a_later_measurement_of_the_same_life(series: Series, 
     for sample, place, sensor in np.ndindex(steps.known.shape):
         truth = sample + horizons[place]
         there = truth < len(series) and series.starts[truth] <= sample and series.measured[truth, sensor]
-        assert bool(steps.known[sample, place, sensor]) == bool(there)
+        heard = series.measured[series.starts[sample] : sample + 1, sensor].any()
+        assert bool(steps.known[sample, place, sensor]) == bool(there and heard)
 
 
 # ---- parts of a series
