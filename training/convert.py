@@ -60,6 +60,8 @@ def convert(
 ) -> bytes:
     """Write the step graph as TFLite; the same arguments give the same bytes.
 
+    But for int8: TensorFlow's threads measure its activations, and their scales may differ in the last bit.
+
     Args:
         network: trained.
         highway: never quantised.

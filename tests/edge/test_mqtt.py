@@ -108,7 +108,9 @@ def wait_for_ready(connection: Connection) -> Connection:
     give_up_at = time.monotonic() + 20.0
     while not connection.ready:
         assert time.monotonic() < give_up_at, "never became ready"
-        connection.take(0.1)
+        if connection.failure is not None:
+            raise connection.failure
+        time.sleep(0.005)  # not by taking: what is retained may come at once, and belongs to the test
     return connection
 
 

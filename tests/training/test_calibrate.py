@@ -107,6 +107,18 @@ def test_what_was_not_measured_does_not_count() -> None:
     assert np.array_equal(one, other)
 
 
+def test_the_samples_that_only_prime_the_state_do_not_count() -> None:
+    truth = np.random.default_rng(1).normal(size=(500, 1))
+    wild = np.concatenate((1e3 * truth[:100], truth))
+    one = rehearsal_of(truth, np.ones(truth.shape))
+    primed = replace(rehearsal_of(wild, np.ones(wild.shape)), judged=100)
+    assert np.array_equal(factors([one], (1, 3), 0.9), factors([primed], (1, 3), 0.9))
+    ones, scored = np.ones(1), np.ones(1, np.bool_)
+    mine, theirs = (calibrate([each], ones, ones, scored) for each in (one, primed))
+    assert np.array_equal(mine.energy, theirs.energy)
+    assert np.array_equal(mine.worst.at, theirs.worst.at)
+
+
 def test_all_streams_are_calibrated_together() -> None:
     truth = np.random.default_rng(1).normal(size=(500, 1))
     width = np.ones((500, 1))
@@ -255,6 +267,16 @@ def test_a_sensor_that_is_not_scored_changes_no_score() -> None:
     ones, scored = np.ones(2), np.array([True, False])
     tails = [calibrate([rehearsal_of(each, np.ones(each.shape))], ones, ones, scored).worst for each in (truth, wild)]
     assert np.array_equal(tails[0].at, tails[1].at)
+
+
+def test_samples_in_which_no_judged_sensor_spoke_do_not_count() -> None:
+    truth = np.random.default_rng(1).normal(size=(1000, 2))
+    measured = np.ones(truth.shape, np.bool_)
+    measured[::2, 0] = False
+    ones, scored = np.ones(2), np.array([True, False])
+    sparse = calibrate([rehearsal_of(truth, np.ones(truth.shape), measured=measured)], ones, ones, scored)
+    spoken = calibrate([rehearsal_of(truth[1::2], np.ones((500, 2)))], ones, ones, scored)
+    assert np.array_equal(sparse.worst.at, spoken.worst.at)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.002])

@@ -135,7 +135,7 @@ def test_the_highway_is_float_in_every_mode(case: Case, mode: str) -> None:
     np.testing.assert_allclose(got, wanted, atol=1e-5)
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", [mode for mode in MODES if mode != "int8"])
 def test_the_same_network_gives_the_same_bytes(case: Case, mode: str) -> None:
     assert convert_to(case.network, mode) == case.graphs[mode]
 

@@ -99,10 +99,12 @@ def test_missing_truths_and_other_lives_are_not_judged() -> None:
     rows = rows_of(span_of(values, 20, measured=measured))
     assert (rows["a", 1].samples, rows["b", 1].samples) == (19, 14)
     # A new life at 30: no forecast across it, none until its window of 4 is full, and no truth in the last 3 steps.
+    values[32:] += 100.0  # every method is judged on the same samples, so nobody sees this jump
     begun = rows_of(span_of(values, 20, begun=(30,)))
     assert begun["a", 1].samples == 9 + 6
     assert begun["a", 3].samples == 7 + 4
     assert begun["a", 1].persistence == pytest.approx(1.0)
+    assert begun["a", 1].ridge == pytest.approx(1.0)
 
 
 def test_a_sensor_without_truths_has_a_row_that_says_so() -> None:
