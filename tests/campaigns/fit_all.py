@@ -87,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {options.folder}: must hold a recording ({', '.join(ENDINGS)}), has none", file=sys.stderr)
         return 2
     print(
-        f"{'file':48} {'samples':>7} {'sensors':>7} {'seconds':>7} {'kB':>5} {'parity':>7} {'skill':>7} {'served':>7}"
+        f"{'file':62} {'samples':>7} {'sensors':>7} {'seconds':>7} {'kB':>5} {'parity':>7} {'skill':>7} {'served':>7}"
     )
     fits = []
     with ThreadPoolExecutor(options.jobs) as pool, tqdm(total=len(files), unit="file", disable=None) as bar:
@@ -170,12 +170,12 @@ def line(one: Fit) -> str:
     worth = one.worth
     if worth is None or one.broke:
         verdict = "BROKE: " if one.broke else ""
-        return f"{one.file:48} {'':7} {'':7} {one.seconds:7.1f} {verdict}{' | '.join(one.errors)[:200]}"
+        return f"{one.file:62} {'':7} {'':7} {one.seconds:7.1f} {verdict}{' | '.join(one.errors)[:200]}"
     skill_of = f"{statistics.mean(worth.skills):+7.1%}" if worth.skills else f"{'–':>7}"
     warned = f" {len(one.warnings)} warnings" if one.warnings else ""
     served = f"{worth.served}/{worth.pairs}"
     return (
-        f"{one.file:48} {worth.samples:7} {worth.sensors:7} {one.seconds:7.1f} {worth.size / 1000:5.0f} "
+        f"{one.file:62} {worth.samples:7} {worth.sensors:7} {one.seconds:7.1f} {worth.size / 1000:5.0f} "
         f"{worth.parity:7.2%} {skill_of} {served:>7} ok{warned}"
     )
 
