@@ -53,10 +53,10 @@ def teach(prepared: Prepared, recipe: Recipe, say: Say) -> Taught:
     highway = fit_highway(fit, stop)
     scale = _residual_scale(highway, fit)
     training = _shortened(recipe.training, min(map(len, fit)))
-    data = _sequences(fit, highway, scale, training, lead=0)
+    data = _sequences(fit, highway, scale, training)
     lead = training.burn_in
     primed = [part(steps, max(0, cuts.fit - lead), cuts.stop, horizons) for steps, cuts in pieces]
-    watched = _sequences(primed, highway, scale, replace(training, stride=training.subsequence - lead), lead=lead)
+    watched = _watched(primed, highway, scale, replace(training, stride=training.subsequence - lead))
     interval = recipe.network.interval
     network = build(
         recipe.network,
@@ -90,7 +90,7 @@ def _shortened(training: Training, samples: int) -> Training:
     )
 
 
-def _sequences(pieces: list[Steps], highway: Highway, scale: Doubles, training: Training, *, lead: int) -> Sequences:
+def _sequences(pieces: list[Steps], highway: Highway, scale: Doubles, training: Training) -> Sequences:
     """Cut steps into subsequences; the first steps of each carry no loss, but fill the state."""
     length, stride = training.subsequence, training.stride
     x, target, weight = [], [], []
@@ -98,10 +98,29 @@ def _sequences(pieces: list[Steps], highway: Highway, scale: Doubles, training: 
         x.append(cut(steps.x, length=length, stride=stride))
         missed = (steps.target - highway.forecast(steps)) / scale
         target.append(cut(np.where(steps.known, missed, 0.0).astype(np.float32), length=length, stride=stride))
-        weight.append(cut(steps.known.astype(np.float32), length=length, stride=stride))
+        weight.append(_cut_known(steps, training))
     weights = np.concatenate(weight)
-    weights[:, : max(lead, training.burn_in)] = 0.0
+    weights[:, : training.burn_in] = 0.0
     return Sequences(np.concatenate(x), np.concatenate(target), weights)
+
+
+def _cut_known(steps: Steps, training: Training) -> NDArray[np.float32]:
+    """Cut what is known of the truths into subsequences, 1 or 0."""
+    return cut(steps.known.astype(np.float32), length=training.subsequence, stride=training.stride)
+
+
+def _watched(pieces: list[Steps], highway: Highway, scale: Doubles, training: Training) -> Sequences:
+    """Cut the stop split, with a burn-in of the fit split before it: each of its samples counts once, no other does."""
+    sequences = _sequences(pieces, highway, scale, training)
+    once = []
+    for steps in pieces:
+        number = np.arange(1, len(steps) + 1, dtype=np.float32)  # 0 is what `cut` pads with
+        numbers = cut(number, length=training.subsequence, stride=training.stride)
+        first = np.zeros(numbers.size, np.bool_)
+        first[np.unique(numbers, return_index=True)[1]] = True
+        once.append(first.reshape(numbers.shape) & (numbers > training.burn_in))
+    weight = np.concatenate([_cut_known(steps, training) for steps in pieces])
+    return replace(sequences, weight=weight * np.concatenate(once)[:, :, None, None])
 
 
 def _weigh(
