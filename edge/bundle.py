@@ -18,6 +18,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from edge.cohort import PARTS
 from edge.errors import BundleError, ConfigError, quote, unreadable
 from edge.manifest import CONTRACT, Manifest
 from edge.runtime import Model
@@ -219,10 +220,10 @@ def _model(graph: bytes, manifest: Manifest) -> Model:
         raise BundleError(f"model.tflite: must load on this machine's runtime: {quote(str(refused))}") from refused
     sensors = len(manifest.sensors)
     expected = {
-        "inputs": width(sensors, len(manifest.cycles)),
+        "inputs": width(sensors, len(manifest.means), len(manifest.cycles)),
         "lags": manifest.lags * sensors,
         "units": manifest.network.state,
-        "parts": 4 * len(manifest.horizons) * sensors,
+        "parts": PARTS * len(manifest.horizons) * sensors,
     }
     for name, number in expected.items():
         found = getattr(model, name)

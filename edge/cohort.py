@@ -11,16 +11,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge.clock import phases
+from edge.due import Due
+from edge.experts import EXPERTS, Experience, Experts
 from edge.grid import Sample
+from edge.interval import Margins
 from edge.rows import Bools, Doubles, Floats, Rows, grow
 from edge.runtime import Step
 from edge.scale import Scaling, lay_out
 from edge.score import Calibration, Scorer, alarm_surprise, standardise
 from edge.window import Windows
 
-# Spreads; a value beyond it is judged as if it lay there. Float32 overflows at 3e38, and a double loses the interval
-# beside a forecast of 1e16: either makes nan, which a recurrent state never forgets.
-WILDEST = 1e6
+PARTS = 5  # of the graph: highway, own line, correction, half-widths below and above
+COUNT = len(EXPERTS)  # what falls due: each expert's forecast, then theirs together with its half-widths
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +36,14 @@ class Learned:
         lags: newest steps of the window that the linear highway reads.
         max_gap: empty steps in a row over which the state is carried.
         horizons: steps ahead, increasing; the first is 1.
+        means: steps that each slow mean reaches back.
         cycles: seconds of the cycles that the clock tells, such as a day.
         scaling: the scale of each sensor.
-        highway, correction: shape (horizons, sensors), 0..1: how much each part earned on data it never saw.
+        correction: shape (horizons, sensors), 0..1: how much of it earned its place on data it never saw.
+        experience: what a new stream is told of the experts.
+        until: Unix seconds UTC, the end of what was trained on; of truths up to then nothing is learned, for forecasts
+            of what was seen in training are better than they will ever be again.
+        coverage: probability that the truth lies between the bounds of the interval.
         below, above: shape (horizons, sensors), > 0: what makes the interval's half-widths honest.
         calibration: what the scorer knows.
         false_alarms_per_week: the alarm budget of one stream.
@@ -49,10 +56,13 @@ class Learned:
     lags: int
     max_gap: int
     horizons: tuple[int, ...]
+    means: tuple[float, ...]
     cycles: tuple[float, ...]
     scaling: Scaling
-    highway: Doubles
     correction: Doubles
+    experience: Experience
+    until: float
+    coverage: float
     below: Doubles
     above: Doubles
     calibration: Calibration
@@ -129,15 +139,16 @@ class Cohort:
         self.learned = learned
         self.streams: list[str] = []
         self._step = step
-        self._windows = Windows(learned.window, len(learned.sensors))
+        sensors, horizons = len(learned.sensors), len(learned.horizons)
+        self._windows = Windows(learned.window, sensors, learned.means)
+        self._due = Due(learned.horizons, COUNT + 3, sensors)
+        self._experts = Experts(learned.experience)
+        self._margins = Margins(learned.coverage, horizons, sensors)
         self._scorer = Scorer(learned.calibration)
-        # What turns the graph's parts, (4, horizons, sensors), into sensor units.
-        parts = np.stack((learned.highway, learned.correction, learned.below, learned.above))
-        self._units: Doubles = learned.scaling.spread * parts
+        # What every part of the graph, (parts, horizons, sensors), is worth.
+        whole = np.ones((horizons, sensors))
+        self._worth: Doubles = np.stack((whole, whole, learned.correction, learned.below, learned.above))
         self._ratio: Floats = (learned.scaling.spread / learned.scaling.change).astype(np.float32)
-        self._least: Doubles = learned.scaling.centre - WILDEST * learned.scaling.spread
-        self._most: Doubles = learned.scaling.centre + WILDEST * learned.scaling.spread
-        sensors = len(learned.sensors)
         self._state: Floats = np.zeros((0, units), dtype=np.float32)
         self._held: Doubles = np.zeros((0, sensors))
         self._known: Bools = np.zeros((0, sensors), dtype=np.bool_)  # heard since the memory began
@@ -165,6 +176,7 @@ class Cohort:
         Args:
             wave: rows with their samples; each row at most once.
         """
+        learned = self.learned
         rows = np.array([row for row, _ in wave], dtype=np.intp)
         times = np.array([sample.time for _, sample in wave], dtype=np.float64)
         heard = np.array([sample.values for _, sample in wave], dtype=np.float64)
@@ -175,40 +187,51 @@ class Cohort:
         values = np.where(measured, heard, self._held[rows])
         self._held[rows] = values
         self._known[rows] |= measured
-        due = self._last[rows]
-        bounded = np.minimum(np.maximum(values, self._least), self._most)
-        score, share = self._judge(rows, bounded, due, measured)
+        expected = self._last[rows]
+        bounded = learned.scaling.bound(values)
+        score, share = self._judge(rows, times, bounded, measured)
         ahead = self._look_ahead(rows, times, bounded, measured)
         self._last[rows] = ahead[:, :, 0]
         return Verdicts(
-            rows, times, values, measured, due[:, 0], due[:, 1], due[:, 2], score, share, restarted,
+            rows, times, values, measured, expected[:, 0], expected[:, 1], expected[:, 2], score, share, restarted,
             ahead[:, 0], ahead[:, 1], ahead[:, 2],
         )  # fmt: skip
 
+    def experience(self, rows: Sequence[int]) -> Experience:
+        """Return what some streams have learned of the experts, the mean of them."""
+        return self._experts.experience(np.array(rows, dtype=np.intp))
+
     def _grow(self, capacity: int) -> None:
-        self._windows.admit(capacity)
-        self._scorer.admit(capacity)
+        for memory in (self._windows, self._due, self._experts, self._margins, self._scorer):
+            memory.admit(capacity)
         self._state = grow(self._state, capacity, 0.0)
         self._held = grow(self._held, capacity, 0.0)
         self._known = grow(self._known, capacity, 0.0)
         self._last = grow(self._last, capacity, np.nan)
 
     def _forget(self, rows: Rows) -> None:
-        self._windows.forget(rows)
-        self._scorer.forget(rows)
+        for memory in (self._windows, self._due, self._scorer):
+            memory.forget(rows)
         self._state[rows] = 0.0
         self._known[rows] = False
         self._last[rows] = np.nan
 
-    def _judge(self, rows: Rows, values: Doubles, due: Doubles, measured: Bools) -> tuple[Doubles, Doubles]:
-        """Score the streams that had a forecast; the others get nan and no share."""
-        expected, lower, upper = due[:, 0], due[:, 1], due[:, 2]
-        ready = ~np.isnan(expected).all(axis=1)
+    def _judge(self, rows: Rows, times: Doubles, values: Doubles, measured: Bools) -> tuple[Doubles, Doubles]:
+        """Score the streams that had a forecast, and learn from what came true; the others get nan and no share."""
+        scaled = (values - self.learned.scaling.centre) / self.learned.scaling.spread
+        due = self._due.take(rows).astype(np.float64)
+        residual = scaled[:, None, None, :] - due[:, :, : COUNT + 1]
+        half_widths = due[:, :, COUNT + 1 :]
+        known = measured[:, None, :] & ~np.isnan(residual[:, :, COUNT])  # nan: never heard before, or warming up
+        told = known & (times > self.learned.until)[:, None, None]
+        self._experts.learn(rows, residual[:, :, :COUNT].swapaxes(1, 2), told)
+        self._margins.learn(rows, residual[:, :, COUNT], half_widths.swapaxes(1, 2), told)
+        ready = ~np.isnan(due[:, 0, COUNT]).all(axis=1)
         score = np.full(len(rows), np.nan)
         share = np.zeros(values.shape)
         if ready.any():
-            quotient = standardise(values - expected, expected - lower, upper - expected)
-            judged = measured & ~np.isnan(quotient)  # nan: this sensor was never heard before
+            judged = known[:, 0]
+            quotient = standardise(residual[:, 0, COUNT], half_widths[:, 0, 0], half_widths[:, 0, 1])
             quotient = np.where(judged, quotient, 0.0)
             scores = self._scorer.advance(rows[ready], quotient[ready], judged[ready])
             score[ready], share[ready] = scores.score, scores.share
@@ -218,17 +241,30 @@ class Cohort:
         """Advance window and state by one step; return forecast, lower and upper, (wave, 3, horizons, sensors)."""
         learned = self.learned
         scaled = learned.scaling.scale(values)
-        before = self._windows.push(rows, scaled)
-        x = lay_out(scaled, before, self._ratio, measured, phases(times, learned.cycles))
-        parts, state = self._step(x, self._windows.lags(rows, learned.lags), self._state[rows])
+        past = self._windows.push(rows, scaled)
+        x = lay_out(scaled, past, self._ratio, measured, phases(times, learned.cycles))
+        raw, state = self._step(x, self._windows.lags(rows, learned.lags), self._state[rows])
         self._state[rows] = state
-        moves = self._units * parts.reshape((-1, *self._units.shape))
-        ahead = np.empty((len(rows), 3, *self._units.shape[1:]))
-        ahead[:, 0] = values[:, None, :] + moves[:, 0] + moves[:, 1]
-        ahead[:, 1] = ahead[:, 0] - moves[:, 2]
-        ahead[:, 2] = ahead[:, 0] + moves[:, 3]
-        ahead[~self._windows.full(rows)] = np.nan
-        known = self._known[rows]
-        if not known.all():
-            ahead = np.where(known[:, None, None, :], ahead, np.nan)
+        parts = self._worth * raw.reshape((-1, *self._worth.shape))
+        absent = ~(self._windows.full(rows)[:, None] & self._known[rows])
+        if absent.any():
+            parts = np.where(absent[:, None, None, :], np.nan, parts)
+        moves = np.zeros((len(rows), COUNT, *self._worth.shape[1:]))  # of each expert, from the last value
+        moves[:, 1], moves[:, 2], moves[:, 3] = parts[:, 1], parts[:, 0], parts[:, 0] + parts[:, 2]
+        move = (self._experts.weights(rows) * moves).sum(axis=1)
+        self._promise(rows, scaled, moves, move, parts[:, 3:])
+        half_widths = learned.scaling.spread * self._margins.factors(rows) * parts[:, 3:]
+        ahead = np.empty((len(rows), 3, *self._worth.shape[1:]))
+        ahead[:, 0] = values[:, None, :] + learned.scaling.spread * move
+        ahead[:, 1] = ahead[:, 0] - half_widths[:, 0]
+        ahead[:, 2] = ahead[:, 0] + half_widths[:, 1]
         return ahead
+
+    def _promise(self, rows: Rows, scaled: Floats, moves: Doubles, move: Doubles, half_widths: Doubles) -> None:
+        """Keep what was said of samples to come: scaled forecasts, and their half-widths in spreads."""
+        said = np.empty((len(rows), len(self.learned.horizons), COUNT + 3, scaled.shape[1]), dtype=np.float32)
+        said[:, :, :COUNT] = moves.swapaxes(1, 2)
+        said[:, :, COUNT] = move
+        said[:, :, : COUNT + 1] += scaled[:, None, None, :]
+        said[:, :, COUNT + 1 :] = half_widths.swapaxes(1, 2)
+        self._due.put(rows, said)

@@ -8,10 +8,12 @@ import numpy as np
 
 from edge.cohort import Learned
 from edge.errors import ConfigError, quote
+from edge.experts import EXPERTS, Experience
+from edge.reading import parse_time
 from edge.scale import Scaling
 from edge.score import Calibration, Tail
 
-CONTRACT = 1  # raised when an older device could not serve a newer bundle
+CONTRACT = 2  # raised when an older device could not serve a newer bundle
 
 Row = tuple[float, ...]
 Table = tuple[Row, ...]
@@ -46,10 +48,24 @@ class ScalingTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartsTable:
-    """Hold how much each part of the forecast earned, (horizons, sensors), 0..1."""
+    """Hold how much of the correction earned its place, (horizons, sensors), 0..1."""
 
-    highway: Table
     correction: Table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpertsTable:
+    """Hold what a new stream is told of the experts, see `edge.experts.Experience`."""
+
+    names: tuple[str, ...]
+    loss: tuple[Table, ...]
+    reach: tuple[Table, ...]
+    heard: Table
+
+    def __post_init__(self) -> None:
+        """Refuse experts that this device does not have."""
+        if self.names != EXPERTS or not len(self.loss) == len(self.reach) == len(EXPERTS):
+            raise ConfigError(f"names: must be {', '.join(EXPERTS)}, each with loss and reach, got {quote(self.names)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,11 +174,13 @@ class Manifest:
     lags: int
     max_gap: int
     horizons: tuple[int, ...]
+    means: Row
     cycles: Row
     network: NetworkTable
     quantisation: str
     scaling: ScalingTable
     parts: PartsTable
+    experts: ExpertsTable
     interval: IntervalTable
     score: ScoreTable
     detection: DetectionTable
@@ -188,6 +206,8 @@ class Manifest:
         rules = (
             (isfinite(self.period) and self.period > 0, f"period: must be > 0, got {self.period}"),
             (1 <= self.lags <= self.window, f"lags: must be 1..{self.window} (the window), got {self.lags}"),
+            (min(self.means, default=1.0) >= 1, f"means: must be at least 1, got {quote(self.means)}"),
+            (0 < self.interval.coverage < 1, f"interval.coverage: must be in 0..1, got {self.interval.coverage}"),
             (self.max_gap >= 0, f"max_gap: must be >= 0, got {self.max_gap}"),
             (rising, f"horizons: must increase from 1, got {quote(self.horizons)}"),
             (len(set(names)) == len(names), f"sensors: must differ in name, got {quote(names)}"),
@@ -228,8 +248,10 @@ class Manifest:
             "score.scored": self.score.scored,
         }
         tables = {
-            "parts.highway": self.parts.highway,
             "parts.correction": self.parts.correction,
+            "experts.heard": self.experts.heard,
+            **{f"experts.loss.{name}": table for name, table in zip(EXPERTS, self.experts.loss, strict=True)},
+            **{f"experts.reach.{name}": table for name, table in zip(EXPERTS, self.experts.reach, strict=True)},
             "interval.below": self.interval.below,
             "interval.above": self.interval.above,
         }
@@ -253,12 +275,17 @@ class Manifest:
             lags=self.lags,
             max_gap=self.max_gap,
             horizons=self.horizons,
+            means=self.means,
             cycles=self.cycles,
             scaling=Scaling(
                 *(np.array(row) for row in (self.scaling.centre, self.scaling.spread, self.scaling.change))
             ),
-            highway=np.array(self.parts.highway),
             correction=np.array(self.parts.correction),
+            experience=Experience(
+                *(np.array(table) for table in (self.experts.loss, self.experts.reach, self.experts.heard))
+            ),
+            until=parse_time(self.data.end),
+            coverage=self.interval.coverage,
             below=np.array(self.interval.below),
             above=np.array(self.interval.above),
             calibration=Calibration(

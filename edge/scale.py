@@ -9,9 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge.rows import Bools, Doubles, Floats
+from edge.window import Past
 
 LEVEL_BOUND = 4.0  # spreads; beyond it a level says no more than "higher than ever"
 CHANGE_BOUND = 6.0  # spreads of the change from one step to the next
+# Spreads; a value beyond it is judged as if it lay there. Float32 overflows at 3e38, and a double loses the interval
+# beside a forecast of 1e16: either makes nan, which a recurrent state never forgets.
+WILDEST = 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +37,24 @@ class Scaling:
         scaled: Floats = ((values - self.centre) / self.spread).astype(np.float32)
         return scaled
 
+    def bound(self, values: Doubles) -> Doubles:
+        """Bring values of shape (…, sensors), sensor units, within `WILDEST` spreads of the centre."""
+        far = WILDEST * self.spread
+        return np.minimum(np.maximum(values, self.centre - far), self.centre + far)
 
-def width(sensors: int, cycles: int) -> int:
-    """Count the numbers that the network reads at one step: level, change and mask of each sensor, and the clock.
 
-    >>> width(2, 1)
-    8
+def width(sensors: int, means: int, cycles: int) -> int:
+    """Count the numbers that the network reads at one step, see `lay_out`.
+
+    >>> width(2, 3, 1)
+    14
     """
-    return 3 * sensors + 2 * cycles
+    return (3 + means) * sensors + 2 * cycles
 
 
 def lay_out(
     scaled: Floats,
-    before: Floats,
+    past: Past,
     ratio: Floats,
     measured: Bools,
     phases: Floats,
@@ -54,20 +63,23 @@ def lay_out(
 
     Args:
         scaled: shape (streams, sensors), the newest values.
-        before: shape (streams, sensors), the values one step earlier.
+        past: the values one step earlier, and the slow means.
         ratio: shape (sensors,), spread / change of each sensor.
         measured: shape (streams, sensors), which of the newest values were really measured.
         phases: shape (streams, 2 * cycles), what the clock knows.
 
     Returns:
-        Shape (streams, inputs): bounded levels, bounded changes, mask, clock.
+        Shape (streams, inputs): bounded levels, bounded changes, mask, bounded distances of each slow mean, clock.
     """
     sensors = scaled.shape[1]
-    x = np.empty((len(scaled), 3 * sensors + phases.shape[1]), dtype=np.float32)
+    clock = (3 + past.means.shape[1]) * sensors
+    x = np.empty((len(scaled), clock + phases.shape[1]), dtype=np.float32)
     # Two ufuncs cost a fifth of np.clip on a wave of one.
     np.minimum(np.maximum(scaled, -LEVEL_BOUND), LEVEL_BOUND, out=x[:, :sensors])
-    change = (scaled - before) * ratio
+    change = (scaled - past.before) * ratio
     np.minimum(np.maximum(change, -CHANGE_BOUND), CHANGE_BOUND, out=x[:, sensors : 2 * sensors])
     x[:, 2 * sensors : 3 * sensors] = measured
-    x[:, 3 * sensors :] = phases
+    distance = (past.means - scaled[:, None, :]).reshape(len(scaled), -1)
+    np.minimum(np.maximum(distance, -LEVEL_BOUND), LEVEL_BOUND, out=x[:, 3 * sensors : clock])
+    x[:, clock:] = phases
     return x

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from edge.experts import EXPERTS, weigh
 from edge.manifest import Manifest, QualityRow
 from training.evaluate import skill
 
@@ -50,14 +51,15 @@ def warning(manifest: Manifest) -> str | None:
 
 
 def verdict(manifest: Manifest) -> str:
-    """Say in one line what the network is worth: on how many pairs of sensor and horizon it serves, and its skill."""
-    corrections = np.array(manifest.parts.correction)
-    highways = np.array(manifest.parts.highway)
-    pairs = corrections.size
-    serves = f"the recurrent correction serves {int((corrections > 0).sum())} of {pairs} pairs of sensor and horizon"
-    if not corrections.any():
+    """Say in one line what the network is worth: on how many pairs of sensor and horizon it leads, and the skill."""
+    leading = weigh(manifest.learned().experience).argmax(axis=0)
+    pairs = leading.size
+    led = [f"{name} leads {int((leading == place).sum())}" for place, name in enumerate(EXPERTS[:-1])]
+    network = int((leading == len(EXPERTS) - 1).sum())
+    serves = f"the recurrent correction leads on {network} of {pairs} pairs of sensor and horizon"
+    if not np.any(manifest.parts.correction):
         serves = "the recurrent correction did not earn its place and is switched off"
-    linear = f"the linear highway {int((highways > 0).sum())}"
+    linear = ", ".join(led)
     if not manifest.quality:
         return f"{serves}, {linear}; nothing was held out to measure the forecasts."
     skills = [skill(row) for row in manifest.quality if row.samples]

@@ -1,7 +1,7 @@
 """Turn a trained network into the step graph: one TFLite file, one recurrent step a call.
 
     x (streams, inputs), lags (streams, lags × sensors), state (streams, units)
-        -> parts (streams, 4 × horizons × sensors), state (streams, units)
+        -> parts (streams, 5 × horizons × sensors), state (streams, units)
 
 Whole-sequence graphs crash or mislead the converter; one step with explicit state converts for every cell, runs on
 built-in operators alone, and costs O(1) a sample. Tensors are found by the signature `step`; all are float32.
@@ -9,8 +9,8 @@ built-in operators alone, and costs O(1) a sample. Tensors are found by the sign
 - lags: scaled values of the newest samples, oldest first, each sample's sensors together.
 - state: what every layer remembers, first layer first, h before c. A network without memory carries one idle unit,
   for TFLite has no tensors without elements.
-- parts: shape (4, horizons, sensors), flattened, in scaled units: the highway's step from the last value, the
-  recurrent correction, and the widths of the interval below and above, both > 0.
+- parts: shape (5, horizons, sensors), flattened, in scaled units: the steps of the highway and of the own line from
+  the last value, the recurrent correction, and the widths of the interval below and above, both > 0.
 
 The converter writes float32 alone; the kernels of the network are then narrowed in the file, to int8 with a scale for
 each output, or to float16, behind a DEQUANTIZE that a runtime executes once, when it loads the graph. What the
@@ -19,7 +19,7 @@ converter itself calls dynamic range was measured beside it, for LSTM, GRU and s
 that tflite-runtime 2.14 refuses), and was more than 2 % of the correction away from float in 4 of 9 cases, 2.5 % at
 worst, against 1.5 % here; its kernels were slower than float for waves (64 streams: 0.9 against 0.7 us a stream on
 LiteRT, 4.9 against 1.3 on tflite-runtime 2.14); and the two runtimes differed by up to 2e-3, against 2e-6.
-The highway stays float32 in every mode: a ridge map is a difference of large numbers, and int8 loses it.
+The lines stay float32 in every mode: a ridge map is a difference of large numbers, and int8 loses it.
 
 Disliked: the file is rewritten with TensorFlow's own schema, which is not among its public interfaces.
 """
@@ -31,7 +31,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from training.baseline import Highway
+from training.lines import Lines
 from training.network import Network, multiples
 from training.tensorflow_quietly import keras, silenced, tf  # before the rest of TensorFlow
 
@@ -43,7 +43,7 @@ from tensorflow.lite.tools import flatbuffer_utils
 Floats = NDArray[np.float32]
 Rows = tuple[Floats, Floats, Floats]
 SIGNATURE = "step"
-HIGHWAY = "highway"  # scope of the operators whose kernels stay float32
+LINES = "lines"  # scope of the operators whose kernels stay float32
 # Of DEQUANTIZE, for float16 and for int8 with a scale for each output.
 # Source: tensorflow/compiler/mlir/lite/tools/versioning/op_version.cc.
 FLOAT16_VERSION, CHANNELS_VERSION = 3, 5
@@ -51,7 +51,7 @@ FLOAT16_VERSION, CHANNELS_VERSION = 3, 5
 
 def convert(
     network: Network,
-    highway: Highway,
+    lines: Lines,
     *,
     residual_scale: NDArray[np.floating],
     width_base: NDArray[np.floating],
@@ -64,7 +64,7 @@ def convert(
 
     Args:
         network: trained.
-        highway: never quantised.
+        lines: never quantised.
         residual_scale: shape (horizons, sensors), scaled units: what the network's correction is multiplied with.
         width_base: shape (2, horizons, sensors), scaled units, > 0: what its widths are multiplied with.
         mode: dynamic (int8 weights), float32, float16, or int8 (the matrix products wholly in int8).
@@ -73,7 +73,7 @@ def convert(
     Returns:
         A TFLite model that tflite-runtime 2.14 and every later runtime load.
     """
-    module = _module(network, highway, residual_scale.astype(np.float32), width_base.astype(np.float32))
+    module = _module(network, lines, residual_scale.astype(np.float32), width_base.astype(np.float32))
     with silenced(), tempfile.TemporaryDirectory() as folder:
         tf.saved_model.save(module, folder, signatures={SIGNATURE: module.step})
         graph = bytes(tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE]).convert())
@@ -88,35 +88,39 @@ def parity(float_parts: Floats, quantised_parts: Floats) -> float:
     """Measure what quantisation did to the recurrent correction: RMSE(quantised - float) / RMS(float).
 
     Both are taken over all samples, horizons and sensors at once, over one run in which each model carries its own
-    state. The highway is not part of it, for it is float in both; its size would hide the correction's error.
+    state. The lines are not part of it, for they are float in both; their size would hide the correction's error.
 
     Args:
-        float_parts: parts of the float32 step graph, shape (..., 4, horizons, sensors).
+        float_parts: parts of the float32 step graph, shape (..., 5, horizons, sensors).
         quantised_parts: parts of the quantised one on the same samples, same shape.
 
     Returns:
         0 for equal corrections; inf if only the float correction is zero throughout.
 
-    >>> parity(np.full((5, 4, 1, 2), 2.0), np.full((5, 4, 1, 2), 2.02))
+    >>> parity(np.full((9, 5, 1, 2), 2.0), np.full((9, 5, 1, 2), 2.02))
     0.01
     """
-    wanted, got = (parts[..., 1, :, :].astype(np.float64) for parts in (float_parts, quantised_parts))
+    wanted, got = (parts[..., 2, :, :].astype(np.float64) for parts in (float_parts, quantised_parts))
     miss, size = (float(np.sqrt(np.mean(np.square(values)))) for values in (got - wanted, wanted))
     if miss == 0.0:
         return 0.0
     return miss / size if size > 0.0 else float("inf")
 
 
-def _module(network: Network, highway: Highway, residual_scale: Floats, width_base: Floats) -> tf.Module:
+def _module(network: Network, lines: Lines, residual_scale: Floats, width_base: Floats) -> tf.Module:
     """Make the module that is saved: its step, and the variables, which TensorFlow drops unless it finds them here."""
     module = tf.Module()
+    kernels = [
+        np.concatenate((getattr(lines.highway, name), getattr(lines.own, name)), axis=-1)
+        for name in ("lags", "x", "bias")
+    ]
     cells = [_without_dropout(layer.cell) for layer in network.recurrent]
     module.tracked = [variable.value for layer in (*cells, *network.head) for variable in layer.weights]
 
     def step(x: tf.Tensor, lags: tf.Tensor, state: tf.Tensor) -> dict[str, tf.Tensor]:
-        with tf.name_scope(HIGHWAY):
-            direct = tf.matmul(lags, tf.constant(highway.lags, tf.float32))
-            direct += tf.matmul(x, tf.constant(highway.x, tf.float32)) + tf.constant(highway.bias, tf.float32)
+        with tf.name_scope(LINES):
+            direct = tf.matmul(lags, tf.constant(kernels[0], tf.float32))
+            direct += tf.matmul(x, tf.constant(kernels[1], tf.float32)) + tf.constant(kernels[2], tf.float32)
         raw, after = _advance(network, cells, x, state)
         size = network.horizons * network.sensors
         correction = raw[:, :size] * residual_scale.reshape(-1)
@@ -124,7 +128,7 @@ def _module(network: Network, highway: Highway, residual_scale: Floats, width_ba
         return {"parts": tf.concat([direct, correction, widths], axis=1), "state": after}
 
     units = sum(map(sum, network.state_sizes))
-    shapes = {"x": network.inputs, "lags": len(highway.lags), "state": max(1, units)}
+    shapes = {"x": network.inputs, "lags": len(lines.highway.lags), "state": max(1, units)}
     module.step = tf.function(step, [tf.TensorSpec((None, size), tf.float32, name) for name, size in shapes.items()])
     return module
 
@@ -184,19 +188,19 @@ def _narrow(graph: bytes, store: Callable[[Floats, schema.TensorT], bytes], vers
 
 
 def _products(model: schema.ModelT) -> list[schema.OperatorT]:
-    """Find the products with the network's kernels, the highway's left out."""
+    """Find the products with the network's kernels, the lines' left out."""
     tensors = model.subgraphs[0].tensors
     return [
         operator
         for operator in model.subgraphs[0].operators
         if model.operatorCodes[operator.opcodeIndex].builtinCode == schema.BuiltinOperator.FULLY_CONNECTED
-        and not _is_highway(tensors[operator.outputs[0]].name.decode())
+        and not _is_line(tensors[operator.outputs[0]].name.decode())
     ]
 
 
-def _is_highway(name: str) -> bool:
-    """Tell the tensors of the highway by their scope."""
-    return name.startswith(HIGHWAY)
+def _is_line(name: str) -> bool:
+    """Tell the tensors of the lines by their scope."""
+    return name.startswith(LINES)
 
 
 def _store_float16(kernel: Floats, stored: schema.TensorT) -> bytes:
@@ -230,7 +234,7 @@ def _multiply_in_int8(folder: str, graph: bytes, representative: Iterable[Rows])
     model = flatbuffer_utils.read_model_from_bytearray(bytearray(graph))
     names = {number: name for name, number in vars(schema.BuiltinOperator).items()}
     operators = {names[code.builtinCode] for code in model.operatorCodes} - {"FULLY_CONNECTED"}
-    highway = [name for name in (tensor.name.decode() for tensor in model.subgraphs[0].tensors) if _is_highway(name)]
+    lines = [name for name in (tensor.name.decode() for tensor in model.subgraphs[0].tensors) if _is_line(name)]
     with warnings.catch_warnings(action="ignore", category=UserWarning):  # its own interpreter is to be retired
         calibrated = converter.convert()
     return bytes(
@@ -239,7 +243,7 @@ def _multiply_in_int8(folder: str, graph: bytes, representative: Iterable[Rows])
             # A scale for each output makes it write FULLY_CONNECTED version 12, which tflite-runtime 2.14 refuses.
             disable_per_channel_for_dense_layers=True,
             denylisted_ops=sorted(operators),
-            denylisted_nodes=highway,
+            denylisted_nodes=lines,
         )
     )
 

@@ -1,7 +1,7 @@
 """Judge forecasts and events on data that nothing was fitted to, with baselines beside them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,25 +15,23 @@ from training.rehearse import Rehearsal, Span, rehearse
 Doubles = NDArray[np.float64]
 
 
-def judge(model: Model, learned: Learned, spans: Sequence[Span]) -> tuple[list[QualityRow], list[Rehearsal]]:
+def judge(model: Model, learned: Learned, spans: Sequence[Span]) -> list[QualityRow]:
     """Measure the forecasts of some spans: RMSE beside that of the baselines, coverage and width of the intervals.
 
     Persistence repeats the last value, seasonal naive the value one season before the truth, ridge is the highway
-    alone with full weight.
+    alone.
 
     Returns:
-        A row for each horizon and sensor, and what the cohort said.
+        A row for each horizon and sensor.
     """
-    whole = np.ones_like(learned.highway)
-    said = rehearse(model, learned, spans)
-    ridge = rehearse(model, replace(learned, highway=whole, correction=0.0 * whole), spans)
+    said = rehearse(model, learned, spans).streams
     steps = season(learned.period, min(span.judged for span in spans))
     rows = []
     for place, horizon in enumerate(learned.horizons):
         seasonal = None if steps is None or steps < horizon else _seasonal(spans, horizon, steps)
-        errors = _errors(said, ridge, seasonal, place, horizon)
+        errors = _errors(said, seasonal, place, horizon)
         rows += [_row(errors, sensor, name, horizon) for sensor, name in enumerate(learned.sensors)]
-    return rows, said
+    return rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,25 +46,22 @@ class _Errors:
     width: Doubles
 
 
-def _errors(
-    said: Sequence[Rehearsal], ridge: Sequence[Rehearsal], seasonal: Sequence[Doubles] | None, place: int, horizon: int
-) -> _Errors:
+def _errors(said: Sequence[Rehearsal], seasonal: Sequence[Doubles] | None, place: int, horizon: int) -> _Errors:
     judged = [slice(one.judged, None) for one in said]
     truths = [one.truths((horizon,))[:, 0] for one in said]
 
-    def gather(name: str, rehearsals: Sequence[Rehearsal]) -> Doubles:
-        pieces = [getattr(one, name)[:, place][cut] for one, cut in zip(rehearsals, judged, strict=True)]
-        return np.concatenate(pieces)
+    def gather(name: str) -> Doubles:
+        return np.concatenate([getattr(one, name)[:, place][cut] for one, cut in zip(said, judged, strict=True)])
 
     truth = np.concatenate([one[cut] for one, cut in zip(truths, judged, strict=True)])
-    middle, lower, upper = (gather(name, said) for name in ("forecast", "forecast_lower", "forecast_upper"))
+    middle, lower, upper = (gather(name) for name in ("forecast", "forecast_lower", "forecast_upper"))
     truth = np.where(np.isnan(middle), np.nan, truth)
     last = np.concatenate([one.values[cut] for one, cut in zip(said, judged, strict=True)])
     return _Errors(
         forecast=truth - middle,
         persistence=truth - last,
         seasonal=None if seasonal is None else truth - np.concatenate(list(seasonal)),
-        ridge=truth - gather("forecast", ridge),
+        ridge=truth - gather("highway"),
         inside=np.where(np.isnan(truth), np.nan, (lower <= truth) & (truth <= upper)),
         width=np.where(np.isnan(truth), np.nan, upper - lower),
     )

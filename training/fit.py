@@ -1,9 +1,11 @@
 """Fit a bundle: from recorded history to one file that the device serves.
 
-The order matters, for nothing may be judged on what it was made from: the fit split teaches scaling, highway and
-network; the stop split ends the training and says how much each part earned; the calibrate split, seen through the
-quantised graph, makes intervals and scores honest; the test split is only measured. At last intervals and scores are
-calibrated once more over calibrate and test, because the newest data is the best guess of the next.
+The order matters, for nothing may be judged on what it was made from: the fit split teaches scaling and network; the
+stop split ends the training and says how much of the correction earned its place; the calibrate split, seen through
+the quantised graph, makes intervals and scores honest; the test split is only measured. The lines are fitted on
+everything, but whatever is trained, calibrated or measured sees them as fitted on other blocks of the recording. At
+last intervals and scores are calibrated once more over calibrate and test, because the newest data is the best guess
+of the next.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.bundle import Golden
-from edge.cohort import Learned
+from edge.cohort import PARTS, Learned
+from edge.experts import inexperienced
 from edge.manifest import ParityTable, QualityRow
 from edge.recording import Recording
 from edge.runtime import Model
@@ -92,9 +95,10 @@ def serve(prepared: Prepared, taught: Taught, recipe: Recipe, say: Say) -> Fitte
     lead = 2 * prepared.window
     quality: tuple[QualityRow, ...] = ()
     if recipe.splits.test > 0:
-        trial = _calibrated(model, raw, prepared, recipe, end="calibrate")
-        quality = tuple(judge(model, trial, prepared.spans("calibrate", "test", lead=lead))[0])
-    learned = _calibrated(model, raw, prepared, recipe, end="test")
+        trial = _calibrated(model, raw, prepared, taught, end="calibrate")
+        quality = tuple(judge(model, trial, prepared.spans("calibrate", "test", lead=lead, lines=taught.lines.unseen)))
+    until = max(float(one.times[-1]) for one in prepared.series)
+    learned = replace(_calibrated(model, raw, prepared, taught, end="test"), until=until)
     golden = _golden(prepared, model)
     tolerance = GOLDEN_TOLERANCE[mode] * max(1.0, float(np.abs(golden.parts).max()))
     return Fitted(learned, graph, mode, golden, tolerance, parity, quality, model.units, model.inputs)
@@ -122,7 +126,7 @@ def _convert(prepared: Prepared, taught: Taught, mode: str, say: Say) -> bytes:
     say(f"converting to TFLite, {mode}")
     return convert(
         taught.network,
-        taught.highway,
+        taught.lines,
         residual_scale=taught.residual_scale,
         width_base=taught.width_base,
         mode=mode,
@@ -131,7 +135,7 @@ def _convert(prepared: Prepared, taught: Taught, mode: str, say: Say) -> bytes:
 
 
 def _learned(prepared: Prepared, taught: Taught, recipe: Recipe) -> Learned:
-    whole = np.ones_like(taught.highway_weight)
+    whole = np.ones_like(taught.correction_weight)
     return Learned(
         sensors=prepared.sensors,
         period=prepared.period,
@@ -139,10 +143,13 @@ def _learned(prepared: Prepared, taught: Taught, recipe: Recipe) -> Learned:
         lags=prepared.lags,
         max_gap=recipe.data.max_gap,
         horizons=prepared.horizons,
+        means=recipe.data.means,
         cycles=prepared.cycles,
         scaling=prepared.scaling,
-        highway=taught.highway_weight,
         correction=taught.correction_weight,
+        experience=inexperienced(len(prepared.horizons), len(prepared.sensors)),
+        until=-np.inf,
+        coverage=recipe.network.interval,
         below=whole,
         above=whole,
         calibration=unknowing(len(prepared.sensors)),
@@ -151,22 +158,24 @@ def _learned(prepared: Prepared, taught: Taught, recipe: Recipe) -> Learned:
     )
 
 
-def _calibrated(model: Model, raw: Learned, prepared: Prepared, recipe: Recipe, *, end: str) -> Learned:
-    said = rehearse(model, raw, prepared.spans("stop", end, lead=2 * prepared.window))
-    below, above = factors(said, prepared.horizons, recipe.network.interval)
-    calibration = calibrate(said, below[0], above[0], prepared.moved)
-    return replace(raw, below=below, above=above, calibration=calibration)
+def _calibrated(model: Model, raw: Learned, prepared: Prepared, taught: Taught, *, end: str) -> Learned:
+    spans = prepared.spans("stop", end, lead=2 * prepared.window, lines=taught.lines.unseen)
+    said = rehearse(model, raw, spans)
+    below, above = factors(said.streams, prepared.horizons, raw.coverage)
+    calibration = calibrate(said.streams, below[0], above[0], prepared.moved)
+    return replace(raw, experience=said.experience, below=below, above=above, calibration=calibration)
 
 
 def _parity(prepared: Prepared, taught: Taught, model: Model, recipe: Recipe, mode: str) -> ParityTable:
     """Compare the converted graph with Keras over the whole calibrate split, each carrying its own state."""
     missed, size, residual, count = 0.0, 0.0, 0.0, 0
-    shape = (4, len(prepared.horizons), len(prepared.sensors))
-    for steps, cuts in zip(prepared.steps, prepared.cuts, strict=True):
+    shape = (PARTS, len(prepared.horizons), len(prepared.sensors))
+    pieces = zip(prepared.steps, prepared.cuts, taught.lines.unseen, strict=True)
+    for steps, cuts, unseen in pieces:
         span = part(steps, cuts.stop, cuts.calibrate, prepared.horizons)
         wanted = taught.correction_weight * correct(taught.network, span.x[None])[0, :, 0] * taught.residual_scale
-        got = taught.correction_weight * _stream(model, span).reshape(len(span), *shape)[:, 1]
-        ahead = taught.highway_weight * taught.highway.forecast(span) + wanted
+        got = taught.correction_weight * _stream(model, span).reshape(len(span), *shape)[:, 2]
+        ahead = unseen[cuts.stop : cuts.calibrate, 0] + wanted
         missed += float(((got - wanted) ** 2).sum())
         size += float((wanted**2).sum())
         residual += float((np.where(span.known, span.target - ahead, 0.0) ** 2).sum())
@@ -195,7 +204,7 @@ def _stream(model: Model, steps: Steps) -> NDArray[np.float32]:
 def _representative(prepared: Prepared, taught: Taught) -> Iterator[tuple[Floats, Floats, Floats]]:
     """Yield inputs as the device will see them: consecutive steps of the fit split, the float state carried."""
     scales = {"residual_scale": taught.residual_scale, "width_base": taught.width_base}
-    model = Model(convert(taught.network, taught.highway, mode="float32", **scales))
+    model = Model(convert(taught.network, taught.lines, mode="float32", **scales))
     steps, cuts = prepared.steps[0], prepared.cuts[0]
     state = np.zeros((1, model.units), dtype=np.float32)
     for step in range(max(0, cuts.fit - REPRESENTATIVE_STEPS), cuts.fit):

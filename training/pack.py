@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 import edge
 from edge import bundle
+from edge.experts import EXPERTS, Experience
 from edge.manifest import (
     DataTable,
     DetectionTable,
+    ExpertsTable,
     IntervalTable,
     Manifest,
     NetworkTable,
@@ -52,6 +54,7 @@ def describe(fitted: Fitted, prepared: Prepared, recipe: Recipe, version: int) -
         lags=prepared.lags,
         max_gap=learned.max_gap,
         horizons=prepared.horizons,
+        means=learned.means,
         cycles=prepared.cycles,
         network=NetworkTable(
             cell=recipe.network.cell, units=recipe.network.units, inputs=fitted.inputs, state=fitted.state
@@ -62,7 +65,8 @@ def describe(fitted: Fitted, prepared: Prepared, recipe: Recipe, version: int) -
             spread=_row(learned.scaling.spread),
             change=_row(learned.scaling.change),
         ),
-        parts=PartsTable(highway=_table(learned.highway), correction=_table(learned.correction)),
+        parts=PartsTable(correction=_table(learned.correction)),
+        experts=_experts(learned.experience),
         interval=IntervalTable(
             coverage=recipe.network.interval, below=_table(learned.below), above=_table(learned.above)
         ),
@@ -87,6 +91,15 @@ def _data(prepared: Prepared) -> DataTable:
         end=iso(max(float(one.times[-1]) for one in series)),
         rows=sum(map(len, series)),
         streams=tuple(sorted(one.stream for one in series)),
+    )
+
+
+def _experts(experience: Experience) -> ExpertsTable:
+    return ExpertsTable(
+        names=EXPERTS,
+        loss=tuple(map(_table, experience.loss)),
+        reach=tuple(map(_table, experience.reach)),
+        heard=_table(experience.heard),
     )
 
 

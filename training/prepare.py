@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.clock import DAY
 from edge.errors import ConfigError, RecordingError, counted
 from edge.grid import GridCounts
 from edge.recording import Recording
@@ -15,6 +16,7 @@ from training.rehearse import Span
 from training.series import Series, common_sensors, find_period, lay_on_grid
 from training.windows import STILL, Steps, find_cycles, fit_scaling, lay_steps
 
+Floats = NDArray[np.float32]
 FEWEST = 60  # samples of a stream below which no split holds enough to say anything
 # Steps: forecasts with the carried state are then within .05 residual spreads of a window run anew, .04 at worst on
 # MSL C-2 and .0000 on the WSN motes (tests/bench/window_curve.py).
@@ -24,6 +26,7 @@ LEAST_PART = 8  # samples of the fit, stop and calibrate split
 LARGEST = 1e100  # sensor units; beyond it squares overflow, and what is written there means "missing"
 MANY = 0.1  # share of rows left out that no healthy recording reaches
 HORIZONS = (1, 6, 24)  # steps ahead, where the recording is long enough for them
+DAILY_HORIZONS = (1, 3, 7)  # the same for steps of a day and more
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +70,17 @@ class Prepared:
     counts: GridCounts
     notes: tuple[str, ...]
 
-    def spans(self, begin: str, end: str, *, lead: int) -> list[Span]:
-        """Return the part of each stream from one cut to another, with `lead` samples before it to prime the state."""
+    def spans(self, begin: str, end: str, *, lead: int, lines: Sequence[Floats]) -> list[Span]:
+        """Return the part of each stream from one cut to another, with `lead` samples before it to prime the state.
+
+        Args:
+            begin, end: names of cuts.
+            lead: samples.
+            lines: for each stream, what its lines say when they have not seen the sample.
+        """
         return [
-            Span(one, max(0, getattr(cuts, begin) - lead), getattr(cuts, begin), getattr(cuts, end))
-            for one, cuts in zip(self.series, self.cuts, strict=True)
+            Span(one, max(0, getattr(cuts, begin) - lead), getattr(cuts, begin), getattr(cuts, end), mine)
+            for one, cuts, mine in zip(self.series, self.cuts, lines, strict=True)
         ]
 
 
@@ -97,9 +106,10 @@ def prepare(recordings: Sequence[Recording], recipe: Recipe) -> Prepared:
     if not moved.any():
         raise RecordingError("must have a sensor that moves in the first part of the recording, all are constant there")
     window, lags = _window(recipe, min(_longest_life(one, end) for one, end in zip(kept, ends, strict=True)))
-    horizons = _horizons(recipe, cuts)
+    horizons = _horizons(recipe, cuts, period)
     cycles = find_cycles(kept, ends, period)
-    steps = [lay_steps(one, scaling, cycles, lags=lags, horizons=horizons) for one in kept]
+    means = recipe.data.means
+    steps = [lay_steps(one, scaling, cycles, means, lags=lags, horizons=horizons) for one in kept]
     notes = (*_refusals(recordings, sensors), *_notes(recordings, series, counts, np.array(sensors)[~moved]))
     return Prepared(
         sensors, period, window, lags, horizons, cycles, scaling, moved,
@@ -151,7 +161,7 @@ def _window(recipe: Recipe, longest: int) -> tuple[int, int]:
     return window, min(recipe.data.lags, window)
 
 
-def _horizons(recipe: Recipe, cuts: Sequence[Cuts]) -> tuple[int, ...]:
+def _horizons(recipe: Recipe, cuts: Sequence[Cuts], period: float) -> tuple[int, ...]:
     """Return the horizons: those asked for, 1 always among them, or those that the calibrate split can judge.
 
     Raises:
@@ -160,7 +170,8 @@ def _horizons(recipe: Recipe, cuts: Sequence[Cuts]) -> tuple[int, ...]:
     shortest = min(min(cut.stop - cut.fit, cut.calibrate - cut.stop) for cut in cuts)
     asked = recipe.data.horizons
     if not asked:
-        return tuple(horizon for horizon in HORIZONS if horizon == 1 or 4 * horizon <= shortest)
+        usual = HORIZONS if period < DAY else DAILY_HORIZONS
+        return tuple(horizon for horizon in usual if horizon == 1 or 4 * horizon <= shortest)
     if asked[-1] >= shortest:
         raise ConfigError(
             f"data.horizons: must be less than {shortest}, the samples of the shortest split, got {asked[-1]}"

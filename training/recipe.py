@@ -22,6 +22,7 @@ class Data:
     window: int = 0  # steps that prime the state and explain an event; 0: chosen by the length of the recording
     horizons: tuple[int, ...] = ()  # steps ahead, rising; 1 is always added; empty: 1, 6, 24 where data suffices
     lags: int = 24  # newest samples that the linear highway sees
+    means: tuple[float, ...] = (6.0, 24.0, 144.0)  # steps that each slow mean reaches back
     max_gap: int = 16  # missing steps in a row that are bridged; a longer gap restarts the window
     sensors: tuple[str, ...] = ()  # columns to forecast; empty: every numeric column
 
@@ -34,6 +35,7 @@ class Data:
             (min(self.horizons, default=1) >= 1, f"horizons: must be at least 1, got {min(self.horizons, default=1)}"),
             (rising, f"horizons: must rise, got {list(self.horizons)}"),
             (self.lags >= 1, f"lags: must be at least 1, got {self.lags}"),
+            (min(self.means, default=1.0) >= 1, f"means: must be at least 1, got {list(self.means)}"),
             (self.max_gap >= 0, f"max_gap: must be at least 0, got {self.max_gap}"),
             (all(self.sensors), f"sensors: must be names, got {quote(list(self.sensors))}"),
             (len(set(self.sensors)) == len(self.sensors), f"sensors: must differ, got {quote(list(self.sensors))}"),

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.cohort import Cohort, Learned, Verdicts
+from edge.cohort import PARTS, Cohort, Learned, Verdicts
+from edge.experts import Experience
 from edge.grid import Sample
 from edge.runtime import Model
 from training.series import Series
 
 Doubles = NDArray[np.float64]
+Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,7 @@ class Rehearsal:
         starts: shape (samples,), as in `Series`, counted from the first sample here.
         expected, lower, upper: shape (samples, sensors), made for this sample before it was seen.
         forecast, forecast_lower, forecast_upper: shape (samples, horizons, sensors).
+        highway: shape (samples, horizons, sensors), what the highway alone forecast; never nan.
         score: shape (samples,).
         judged: index of the first sample that is judged; those before it only prime the state.
     """
@@ -36,6 +39,7 @@ class Rehearsal:
     forecast: Doubles
     forecast_lower: Doubles
     forecast_upper: Doubles
+    highway: Doubles
     score: Doubles
     judged: int
 
@@ -52,17 +56,58 @@ class Rehearsal:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Name the samples of one stream that are rehearsed: `begin` primes, `judged` to `end` count."""
+    """Name the samples of one stream that are rehearsed: `begin` primes, `judged` to `end` count.
+
+    Attributes:
+        series: the stream.
+        begin, judged, end: indices of its samples.
+        lines: shape (samples, 2, horizons, sensors), what highway and own line say instead of the graph's; or None.
+    """
 
     series: Series
     begin: int
     judged: int
     end: int
+    lines: Floats | None = None
+
+
+class _Listening:
+    """Run the graph, with other lines where there are some, and keep what the highway said.
+
+    State kept: what the highway said of each wave, and whose samples are in the next.
+    """
+
+    def __init__(self, model: Model, learned: Learned) -> None:
+        self._model = model
+        self._shape = (-1, PARTS, len(learned.horizons), len(learned.sensors))
+        self.instead: list[Floats | None] = []
+        self.highway: list[Floats] = []
+
+    def __call__(self, x: Floats, lags: Floats, state: Floats) -> tuple[Floats, Floats]:
+        """Advance one wave, as `edge.runtime.Step`."""
+        flat, state = self._model(x, lags, state)
+        parts = flat.reshape(self._shape)
+        for place, lines in enumerate(self.instead):
+            if lines is not None:
+                parts[place, :2] = lines
+        self.highway.append(parts[:, 0].copy())
+        return parts.reshape(flat.shape), state
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsed:
+    """Hold what the cohort said of each span, and the mean experience that its streams ended with."""
+
+    streams: tuple[Rehearsal, ...]
+    experience: Experience
+
+
+_Said = tuple[Verdicts, Floats, int]
 
 
 def rehearse(
     model: Model, learned: Learned, spans: Sequence[Span], *, progress: Callable[[int], None] | None = None
-) -> list[Rehearsal]:
+) -> Rehearsed:
     """Send spans of several streams through one cohort, the streams side by side.
 
     Args:
@@ -72,20 +117,28 @@ def rehearse(
         progress: told how many samples are done.
 
     Returns:
-        One for each span.
+        What was said of each span, and what the streams learned of the experts.
     """
-    cohort = Cohort(learned, model, model.units)
+    step = _Listening(model, learned)
+    cohort = Cohort(learned, step, model.units)
     rows = [cohort.admit(span.series.stream) for span in spans]
     waiting = [_samples(span) for span in spans]
-    said: list[list[tuple[Verdicts, int]]] = [[] for _ in spans]
-    for step in range(max(map(len, waiting))):
-        wave = [(row, samples[step]) for row, samples in zip(rows, waiting, strict=True) if step < len(samples)]
+    said: list[list[_Said]] = [[] for _ in spans]
+    for index in range(max(map(len, waiting))):
+        wave = [(row, samples[index]) for row, samples in zip(rows, waiting, strict=True) if index < len(samples)]
+        step.instead = [_lines(spans[row], index) for row, _ in wave]
         verdicts = cohort.advance(wave)
         for place, (row, _) in enumerate(wave):
-            said[row].append((verdicts, place))
+            said[row].append((verdicts, step.highway[-1], place))
         if progress:
             progress(len(wave))
-    return [_rehearsal(span, verdicts) for span, verdicts in zip(spans, said, strict=True)]
+    return Rehearsed(
+        tuple(_rehearsal(span, learned, one) for span, one in zip(spans, said, strict=True)), cohort.experience(rows)
+    )
+
+
+def _lines(span: Span, index: int) -> Floats | None:
+    return None if span.lines is None else span.lines[span.begin + index]
 
 
 def _samples(span: Span) -> list[Sample]:
@@ -99,10 +152,11 @@ def _samples(span: Span) -> list[Sample]:
     ]
 
 
-def _rehearsal(span: Span, said: Sequence[tuple[Verdicts, int]]) -> Rehearsal:
+def _rehearsal(span: Span, learned: Learned, said: Sequence[_Said]) -> Rehearsal:
     def gather(name: str) -> Doubles:
-        return np.stack([getattr(verdicts, name)[place] for verdicts, place in said])
+        return np.stack([getattr(verdicts, name)[place] for verdicts, _, place in said])
 
+    moves = np.stack([highway[place] for _, highway, place in said])
     return Rehearsal(
         values=span.series.values[span.begin : span.end],
         measured=span.series.measured[span.begin : span.end],
@@ -113,6 +167,7 @@ def _rehearsal(span: Span, said: Sequence[tuple[Verdicts, int]]) -> Rehearsal:
         forecast=gather("forecast"),
         forecast_lower=gather("forecast_lower"),
         forecast_upper=gather("forecast_upper"),
+        highway=span.series.values[span.begin : span.end, None, :] + learned.scaling.spread * moves,
         score=gather("score"),
         judged=span.judged - span.begin,
     )

@@ -97,7 +97,7 @@ def _quality(model: Model, learned: Learned, recordings: Sequence[Recording], af
     known = [_with_all(recording, learned.sensors) for recording in recordings]
     series, _ = lay_on_grid(known, learned.sensors, period=learned.period, max_gap=learned.max_gap)
     spans = [_span(one, after, learned) for one in series]
-    return judge(model, learned, [span for span in spans if span.judged < span.end])[0]
+    return judge(model, learned, [span for span in spans if span.judged < span.end])
 
 
 def _with_all(recording: Recording, sensors: Sequence[str]) -> Recording:

@@ -1,4 +1,4 @@
-"""Teach highway and network on the fit split, and weigh on the stop split what each is worth."""
+"""Teach the lines on the whole recording, cross-fitted, and the network what they leave of the fit split."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from training.baseline import Highway, fit_highway
 from training.learn import History, Sequences, base_widths
 from training.learn import fit as train
+from training.lines import Lines, fit_lines
 from training.network import Network, build, correct
 from training.prepare import Prepared
 from training.recipe import Recipe, Training
@@ -23,40 +23,39 @@ LEAST_SCALE = 1e-3  # spreads; a sensor that the highway forecasts perfectly sti
 
 @dataclass(frozen=True, slots=True)
 class Taught:
-    """Hold what the fit and stop splits taught.
+    """Hold what the recording taught.
 
     Attributes:
-        highway: the linear map.
+        lines: highway and own line.
         network: trained.
         history: how the training went.
         residual_scale: shape (horizons, sensors), spreads.
         width_base: shape (2, horizons, sensors), spreads.
-        highway_weight, correction_weight: shape (horizons, sensors), 0..1.
+        correction_weight: shape (horizons, sensors), 0..1.
     """
 
-    highway: Highway
+    lines: Lines
     network: Network
     history: History
     residual_scale: Doubles
     width_base: Doubles
-    highway_weight: Doubles
     correction_weight: Doubles
 
 
 def teach(prepared: Prepared, recipe: Recipe, say: Say) -> Taught:
-    """Fit highway and network on the fit split, and weigh them on the stop split."""
+    """Fit the lines; train the network on what they leave of the fit split, and weigh it on the stop split."""
     horizons = prepared.horizons
-    pieces = list(zip(prepared.steps, prepared.cuts, strict=True))
-    fit = [part(steps, 0, cuts.fit, horizons) for steps, cuts in pieces]
-    stop = [part(steps, cuts.fit, cuts.stop, horizons) for steps, cuts in pieces]
     say("fitting the linear highway")
-    highway = fit_highway(fit, stop)
-    scale = _residual_scale(highway, fit)
+    lines = fit_lines(prepared.steps, clock=2 * len(prepared.cycles), farthest=horizons[-1])
+    left = [_left(steps, unseen) for steps, unseen in zip(prepared.steps, lines.unseen, strict=True)]
+    pieces = list(zip(left, prepared.cuts, strict=True))
+    fit = [part(steps, 0, cuts.fit, horizons) for steps, cuts in pieces]
+    scale = _residual_scale(fit)
     training = _shortened(recipe.training, min(map(len, fit)))
-    data = _sequences(fit, highway, scale, training)
+    data = _sequences(fit, scale, training)
     lead = training.burn_in
     primed = [part(steps, max(0, cuts.fit - lead), cuts.stop, horizons) for steps, cuts in pieces]
-    watched = _watched(primed, highway, scale, replace(training, stride=training.subsequence - lead))
+    watched = _watched(primed, scale, replace(training, stride=training.subsequence - lead))
     interval = recipe.network.interval
     network = build(
         recipe.network,
@@ -67,15 +66,20 @@ def teach(prepared: Prepared, recipe: Recipe, say: Say) -> Taught:
     )
     say(f"training the recurrent correction: {recipe.network.cell} {list(recipe.network.units)}")
     history = train(network, data, watched, training, interval=interval, seed=recipe.seed)
-    highway_weight, correction_weight = _weigh(network, highway, scale, stop, watched)
-    widths = base_widths(data, interval) * scale
-    return Taught(highway, network, history, scale, widths, highway_weight, correction_weight)
+    correction = correct(network, watched.x)[:, :, 0]
+    weight = _earned(correction, watched.target, watched.weight > 0)
+    return Taught(lines, network, history, scale, base_widths(data, interval) * scale, weight)
 
 
-def _residual_scale(highway: Highway, fit: list[Steps]) -> Doubles:
-    missed = np.concatenate([np.where(steps.known, steps.target - highway.forecast(steps), np.nan) for steps in fit])
-    count = np.maximum((~np.isnan(missed)).sum(axis=0), 1)
-    scale: Doubles = np.maximum(np.sqrt(np.nansum(missed * missed, axis=0, dtype=np.float64) / count), LEAST_SCALE)
+def _left(steps: Steps, unseen: NDArray[np.float32]) -> Steps:
+    """Return what the highway left of the truths, forecast by lines that did not see them."""
+    return replace(steps, target=np.where(steps.known, steps.target - unseen[:, 0], np.float32(0.0)))
+
+
+def _residual_scale(fit: list[Steps]) -> Doubles:
+    square = sum(np.square(steps.target, dtype=np.float64).sum(axis=0) for steps in fit)
+    count = np.maximum(sum(steps.known.sum(axis=0) for steps in fit), 1)
+    scale: Doubles = np.maximum(np.sqrt(square / count), LEAST_SCALE)
     return scale
 
 
@@ -90,14 +94,13 @@ def _shortened(training: Training, samples: int) -> Training:
     )
 
 
-def _sequences(pieces: list[Steps], highway: Highway, scale: Doubles, training: Training) -> Sequences:
+def _sequences(pieces: list[Steps], scale: Doubles, training: Training) -> Sequences:
     """Cut steps into subsequences; the first steps of each carry no loss, but fill the state."""
     length, stride = training.subsequence, training.stride
     x, target, weight = [], [], []
     for steps in pieces:
         x.append(cut(steps.x, length=length, stride=stride))
-        missed = (steps.target - highway.forecast(steps)) / scale
-        target.append(cut(np.where(steps.known, missed, 0.0).astype(np.float32), length=length, stride=stride))
+        target.append(cut((steps.target / scale).astype(np.float32), length=length, stride=stride))
         weight.append(_cut_known(steps, training))
     weights = np.concatenate(weight)
     weights[:, : training.burn_in] = 0.0
@@ -109,9 +112,9 @@ def _cut_known(steps: Steps, training: Training) -> NDArray[np.float32]:
     return cut(steps.known.astype(np.float32), length=training.subsequence, stride=training.stride)
 
 
-def _watched(pieces: list[Steps], highway: Highway, scale: Doubles, training: Training) -> Sequences:
+def _watched(pieces: list[Steps], scale: Doubles, training: Training) -> Sequences:
     """Cut the stop split, with a burn-in of the fit split before it: each of its samples counts once, no other does."""
-    sequences = _sequences(pieces, highway, scale, training)
+    sequences = _sequences(pieces, scale, training)
     once = []
     for steps in pieces:
         number = np.arange(1, len(steps) + 1, dtype=np.float32)  # 0 is what `cut` pads with
@@ -121,20 +124,6 @@ def _watched(pieces: list[Steps], highway: Highway, scale: Doubles, training: Tr
         once.append(first.reshape(numbers.shape) & (numbers > training.burn_in))
     weight = np.concatenate([_cut_known(steps, training) for steps in pieces])
     return replace(sequences, weight=weight * np.concatenate(once)[:, :, None, None])
-
-
-def _weigh(
-    network: Network, highway: Highway, scale: Doubles, stop: list[Steps], watched: Sequences
-) -> tuple[Doubles, Doubles]:
-    """Find how much of each part lowers the squared residual on the stop split the most, 0..1."""
-    direct = np.concatenate([highway.forecast(steps) for steps in stop])
-    target = np.concatenate([steps.target for steps in stop])
-    known = np.concatenate([steps.known for steps in stop])
-    highway_weight = _earned(direct, target, known)
-    correction = correct(network, watched.x)[:, :, 0] * scale
-    # What is left after the highway's share; the sequences hold it after all of the highway.
-    left = watched.target * scale
-    return highway_weight, _earned(correction, left, watched.weight > 0) * (highway_weight > 0)
 
 
 def _earned(offer: NDArray[np.floating], want: NDArray[np.floating], known: NDArray[np.bool_]) -> Doubles:

@@ -8,9 +8,11 @@ from numpy.typing import NDArray
 
 from edge.clock import DAY, WEEK, YEAR, phases
 from edge.scale import Scaling, lay_out
+from edge.window import Past, follow, pull
 from training.series import Series
 
 Floats = NDArray[np.float32]
+OVERTONES = ((DAY, 4), (WEEK, 2), (YEAR, 1))  # how many sines of each cycle, the fundamental among them
 CYCLES_SEEN = 2.0  # turns of a cycle that the fit split must hold before the clock tells it
 STILL = 1e-9  # of the level: float noise around it is no movement
 
@@ -79,24 +81,36 @@ def _moments(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[
 def find_cycles(series: Sequence[Series], ends: Sequence[int], period: float) -> tuple[float, ...]:
     """Find the cycles that the clock may tell: those that the fit split holds at least twice.
 
-    A cycle of fewer than four steps is none: daily data has no time of day.
+    Its overtones are told with it: a house has two peaks a day. A cycle of fewer than four steps is none: daily data
+    has no time of day.
     """
     span = max(float(one.times[end - 1] - one.times[0]) for one, end in zip(series, ends, strict=True))
-    return tuple(cycle for cycle in (DAY, WEEK, YEAR) if span >= CYCLES_SEEN * cycle and cycle >= 4 * period)
+    seen = [(cycle, overtones) for cycle, overtones in OVERTONES if span >= CYCLES_SEEN * cycle]
+    cycles = [cycle / number for cycle, overtones in seen for number in range(1, overtones + 1)]
+    return tuple(cycle for cycle in cycles if cycle >= 4 * period)
 
 
-def lay_steps(one: Series, scaling: Scaling, cycles: tuple[float, ...], *, lags: int, horizons: Sequence[int]) -> Steps:
+def lay_steps(
+    one: Series,
+    scaling: Scaling,
+    cycles: tuple[float, ...],
+    means: Sequence[float],
+    *,
+    lags: int,
+    horizons: Sequence[int],
+) -> Steps:
     """Lay out one stream step by step.
 
     As on the device a sensor that was not heard yet is at its centre, and nothing is forecast of it in this life.
     """
     newest = _newest(one)
-    values = np.where(newest >= 0, one.values, scaling.centre)
+    values = scaling.bound(np.where(newest >= 0, one.values, scaling.centre))
     scaled = scaling.scale(values)
     index = np.arange(len(one))
     before = scaled[np.maximum(index - 1, one.starts)]
     ratio = (scaling.spread / scaling.change).astype(np.float32)
-    x = lay_out(scaled, before, ratio, one.measured, phases(one.times, cycles))
+    slow = _slow_means(scaled, one.starts, means)
+    x = lay_out(scaled, Past(before, slow), ratio, one.measured, phases(one.times, cycles))
     back = index[:, None] + np.arange(1 - lags, 1)
     ahead = index[:, None] + np.array(horizons)
     there = np.minimum(ahead, len(one) - 1)
@@ -105,6 +119,19 @@ def lay_steps(one: Series, scaling: Scaling, cycles: tuple[float, ...], *, lags:
     known = same_life[:, :, None] & one.measured[there] & heard[:, None, :]
     target = np.where(known, (values[there] - values[:, None, :]) / scaling.spread, 0.0)
     return Steps(x, scaled[np.maximum(back, one.starts[:, None])], target.astype(np.float32), known, one.starts)
+
+
+def _slow_means(scaled: Floats, starts: NDArray[np.intp], means: Sequence[float]) -> Floats:
+    """Follow the slow means sample by sample, as the device does; shape (samples, means, sensors)."""
+    weight = pull(means)
+    slow = np.empty((len(scaled), len(means), scaled.shape[1]), dtype=np.float32)
+    now = slow[:1].copy()
+    for place, start in enumerate(starts.tolist()):
+        if place == start:
+            now = np.broadcast_to(scaled[place], now.shape)
+        now = follow(now, scaled[place : place + 1], weight)
+        slow[place] = now[0]
+    return slow
 
 
 def part(steps: Steps, begin: int, end: int, horizons: Sequence[int]) -> Steps:

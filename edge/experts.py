@@ -1,0 +1,131 @@
+"""Weigh the experts: forecasts of the same sample, of which the better one so far counts more.
+
+Theory of operation. Which of several forecasts is the best differs from sensor to sensor and from horizon to horizon,
+and does not stay: a model ages, a house changes hands. So the weights follow the truths. Each expert's squared misses
+are summed with a forgetting factor, and its weight falls exponentially with what it lost more than the best. What one
+truth can cost is bounded: an outage of an hour, which nobody foresaw, must not decide the rest of the week.
+
+Nothing is solved and no history is kept: an expert costs two numbers for each sensor and horizon.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge.rows import Bools, Doubles, Rows, grow
+
+# What each of them forecasts: the last value; a robust line through the sensor's own past; the linear highway through
+# all sensors' past; the highway with the recurrent correction.
+EXPERTS = ("persistence", "own", "highway", "network")
+HALF_LIFE = 200.0  # truths after which a loss counts half; 100 and 400 were within .003 of its skill
+SHARPNESS = 0.1  # of a unit likelihood: misses follow on each other, so each tells less than an independent one
+REACHED = 0.9  # quantile of the misses that is followed, and
+BOUND = 3.0  # times it is the most that one truth can cost; rain and light come in bursts, so the median is no measure
+PACE = 0.02  # least share by which the quantile moves
+LEAST = 1e-6  # spreads; a sensor that stands still is forecast without any miss
+FARTHEST = 60.0  # beyond it a weight is zero in any arithmetic
+
+
+@dataclass(frozen=True, slots=True)
+class Experience:
+    """Hold what is known of the experts of a stream; unit: spreads.
+
+    Attributes:
+        loss: shape (experts, horizons, sensors), discounted sum of the bounded squared misses.
+        reach: shape (experts, horizons, sensors), a high quantile of the misses.
+        heard: shape (horizons, sensors), discounted number of truths.
+    """
+
+    loss: Doubles
+    reach: Doubles
+    heard: Doubles
+
+
+def inexperienced(horizons: int, sensors: int) -> Experience:
+    """Return the experience of a stream that has seen no truth: all experts count the same.
+
+    >>> inexperienced(3, 2).loss.shape
+    (4, 3, 2)
+    """
+    nothing = np.zeros((len(EXPERTS), horizons, sensors))
+    return Experience(nothing, nothing, nothing[0])
+
+
+def weigh(experience: Experience) -> Doubles:
+    """Weigh the experts; the shapes may have further axes in front.
+
+    Returns:
+        Shape (experts, horizons, sensors), sums to 1 over the experts.
+
+    Source: the exponentially weighted average forecaster, Cesa-Bianchi & Lugosi (2006), Prediction, Learning, and
+    Games, ch. 2; the loss is counted in variances of the best expert, as a Gaussian likelihood would.
+    """
+    loss = experience.loss
+    best = loss.min(axis=-3, keepdims=True)
+    variance = best / np.maximum(experience.heard, 1.0)[..., None, :, :] + LEAST**2
+    weight: Doubles = np.exp(-np.minimum(SHARPNESS * (loss - best) / variance, FARTHEST))
+    weight /= weight.sum(axis=-3, keepdims=True)
+    return weight
+
+
+class Experts:
+    """Follow the experience of every stream of a cohort.
+
+    State kept for each stream: one `Experience`.
+    """
+
+    def __init__(self, prior: Experience) -> None:
+        """Start with no stream; each that comes starts from the prior."""
+        self._prior = prior
+        self._loss: Doubles = np.zeros((0, *prior.loss.shape))
+        self._reach: Doubles = np.zeros((0, *prior.reach.shape))
+        self._heard: Doubles = np.zeros((0, *prior.heard.shape))
+        self._weight: Doubles = np.zeros((0, *prior.loss.shape))
+
+    def admit(self, capacity: int) -> None:
+        """Make room for `capacity` streams, the ones held keep their experience."""
+        held = len(self._loss)
+        self._loss = grow(self._loss, capacity, 0.0)
+        self._reach = grow(self._reach, capacity, 0.0)
+        self._heard = grow(self._heard, capacity, 0.0)
+        self._weight = grow(self._weight, capacity, 0.0)
+        self._loss[held:], self._reach[held:], self._heard[held:] = (
+            self._prior.loss, self._prior.reach, self._prior.heard,
+        )  # fmt: skip
+        self._weight[held:] = weigh(self._prior)
+
+    def weights(self, rows: Rows) -> Doubles:
+        """Return the weights of some streams' experts, shape (wave, experts, horizons, sensors)."""
+        return self._weight[rows]
+
+    def experience(self, rows: Rows) -> Experience:
+        """Return the mean experience of some streams."""
+        return Experience(*(kept[rows].mean(axis=0) for kept in (self._loss, self._reach, self._heard)))
+
+    def learn(self, rows: Rows, missed: Doubles, known: Bools) -> None:
+        """Learn from the truths of one wave.
+
+        Args:
+            rows: shape (wave,), which streams; each at most once.
+            missed: shape (wave, experts, horizons, sensors), what each expert missed, spreads; ignored where unknown.
+            known: shape (wave, horizons, sensors), where there was a forecast and then a truth.
+        """
+        if not known.any():
+            return
+        where = known[:, None]
+        size = np.where(where, np.abs(missed), 0.0)
+        fading = np.where(known, 0.5 ** (1.0 / HALF_LIFE), 1.0)
+        heard = self._heard[rows] * fading + known
+        reach = _followed(self._reach[rows], size, heard[:, None], where)
+        bounded = np.minimum(size, BOUND * reach.min(axis=1, keepdims=True))
+        loss = self._loss[rows] * fading[:, None] + bounded * bounded
+        self._loss[rows], self._reach[rows], self._heard[rows] = loss, reach, heard
+        self._weight[rows] = weigh(Experience(loss, reach, heard))
+
+
+def _followed(reach: Doubles, size: Doubles, heard: Doubles, known: Bools) -> Doubles:
+    """Move the followed quantiles by one truth each; the first truth sets them."""
+    pace = 2.0 * np.maximum(PACE, 1.0 / np.maximum(heard, 1.0))
+    moved = np.where(reach > 0.0, reach * np.exp(pace * ((size > reach) - (1.0 - REACHED))), size)
+    followed: Doubles = np.where(known, np.maximum(moved, LEAST), reach)
+    return followed
