@@ -14,7 +14,7 @@ from edge.clock import phases
 from edge.due import Due
 from edge.experts import EXPERTS, Experience, Experts
 from edge.grid import Sample
-from edge.interval import Margins
+from edge.interval import Leeway, Margins
 from edge.rows import Bools, Doubles, Floats, Rows, grow
 from edge.runtime import Step
 from edge.scale import Scaling, lay_out
@@ -44,6 +44,7 @@ class Learned:
         until: Unix seconds UTC, the end of what was trained on; of truths up to then nothing is learned, for forecasts
             of what was seen in training are better than they will ever be again.
         coverage: probability that the truth lies between the bounds of the interval.
+        leeway: what a new stream is told of its intervals.
         below, above: shape (horizons, sensors), > 0: what makes the interval's half-widths honest.
         calibration: what the scorer knows.
         false_alarms_per_week: the alarm budget of one stream.
@@ -63,6 +64,7 @@ class Learned:
     experience: Experience
     until: float
     coverage: float
+    leeway: Leeway
     below: Doubles
     above: Doubles
     calibration: Calibration
@@ -143,7 +145,7 @@ class Cohort:
         self._windows = Windows(learned.window, sensors, learned.means)
         self._due = Due(learned.horizons, COUNT + 3, sensors)
         self._experts = Experts(learned.experience)
-        self._margins = Margins(learned.coverage, horizons, sensors)
+        self._margins = Margins(learned.coverage, learned.leeway)
         self._scorer = Scorer(learned.calibration)
         # What every part of the graph, (parts, horizons, sensors), is worth.
         whole = np.ones((horizons, sensors))
@@ -253,7 +255,7 @@ class Cohort:
         moves[:, 1], moves[:, 2], moves[:, 3] = parts[:, 1], parts[:, 0], parts[:, 0] + parts[:, 2]
         move = (self._experts.weights(rows) * moves).sum(axis=1)
         self._promise(rows, scaled, moves, move, parts[:, 3:])
-        half_widths = learned.scaling.spread * self._margins.factors(rows) * parts[:, 3:]
+        half_widths = learned.scaling.spread * self._margins.widen(rows, parts[:, 3:])
         ahead = np.empty((len(rows), 3, *self._worth.shape[1:]))
         ahead[:, 0] = values[:, None, :] + learned.scaling.spread * move
         ahead[:, 1] = ahead[:, 0] - half_widths[:, 0]

@@ -1,56 +1,88 @@
-"""Keep intervals honest while the noise changes: one factor for each side, horizon and sensor follows the misses.
+"""Keep intervals honest while the noise changes: each half-width is lengthened or shortened as the truths come in.
 
-An upper bound that is crossed moves out a little, one that is not moves in a little less, so that in the long run
-each is crossed as often as it should be, whatever the sensor does.
+An upper bound that is crossed moves out, one that is not moves in by so much less that in the long run each is
+crossed as often as it should be, whatever the sensor does. How far it moves is measured by the largest misses of the
+last while, so that a sensor which sleeps for a night is followed when it wakes.
 
-Source: Gibbs & Candès (2021), NeurIPS 34, adaptive conformal inference; here, as in Angelopoulos, Candès & Tibshirani
-(2023), NeurIPS 36, the bound itself is followed, in proportion, so that an interval keeps its shape.
+Source: Gibbs & Candès (2021), NeurIPS 34, adaptive conformal inference; the bound itself is followed, with a pace in
+proportion to the largest recent score, as in Angelopoulos, Candès & Tibshirani (2023), NeurIPS 36, conformal PID.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from edge.rows import Bools, Doubles, Rows, grow
 
-PACE = 0.05  # by which a crossed bound moves out, as a share of itself
-LEAST, MOST = 0.02, 50.0  # of the calibrated half-width
+PACE = 0.06  # by which a crossed bound moves out, as a share of the largest recent miss
+HALF_LIFE = 200.0  # truths after which a miss counts half
+
+
+@dataclass(frozen=True, slots=True)
+class Leeway:
+    """Hold what intervals have learned; shape (2, horizons, sensors): below, then above; unit: spreads.
+
+    Attributes:
+        extra: what is added to the half-widths that training gave; may be negative.
+        reach: the largest recent distance of a truth from the bound that training gave.
+    """
+
+    extra: Doubles
+    reach: Doubles
+
+
+def no_leeway(horizons: int, sensors: int) -> Leeway:
+    """Return the leeway of a stream that has seen no truth: the half-widths stay as they are."""
+    nothing = np.zeros((2, horizons, sensors))
+    return Leeway(nothing, nothing)
 
 
 class Margins:
     """Follow how wide the intervals of every stream of a cohort must be.
 
-    State kept for each stream: the factor of each half-width.
+    State kept for each stream: one `Leeway`.
     """
 
-    def __init__(self, coverage: float, horizons: int, sensors: int) -> None:
-        """Start with no stream.
+    def __init__(self, coverage: float, prior: Leeway) -> None:
+        """Start with no stream; each that comes starts from the prior.
 
         Args:
             coverage: probability that the truth lies between the bounds.
-            horizons, sensors: how many there are.
+            prior: what the calibration ended with.
         """
         self._crossed = (1.0 - coverage) / 2.0
-        self._factor: Doubles = np.ones((0, 2, horizons, sensors))
+        self._prior = prior
+        self._extra: Doubles = np.zeros((0, *prior.extra.shape))
+        self._reach: Doubles = np.zeros((0, *prior.reach.shape))
 
     def admit(self, capacity: int) -> None:
-        """Make room for `capacity` streams, the ones held keep their factors."""
-        self._factor = grow(self._factor, capacity, 1.0)
+        """Make room for `capacity` streams, the ones held keep their leeway."""
+        held = len(self._extra)
+        self._extra, self._reach = grow(self._extra, capacity, 0.0), grow(self._reach, capacity, 0.0)
+        self._extra[held:], self._reach[held:] = self._prior.extra, self._prior.reach
 
-    def factors(self, rows: Rows) -> Doubles:
-        """Return what to multiply the half-widths with, shape (wave, 2, horizons, sensors): below, then above."""
-        return self._factor[rows]
+    def leeway(self, rows: Rows) -> Leeway:
+        """Return the mean leeway of some streams."""
+        return Leeway(self._extra[rows].mean(axis=0), self._reach[rows].mean(axis=0))
+
+    def widen(self, rows: Rows, half_widths: Doubles) -> Doubles:
+        """Return the half-widths that are honest now, >= 0; both (wave, 2, horizons, sensors), spreads."""
+        widened: Doubles = np.maximum(half_widths + self._extra[rows], 0.0)
+        return widened
 
     def learn(self, rows: Rows, residual: Doubles, half_widths: Doubles, known: Bools) -> None:
         """Learn from the truths of one wave.
 
         Args:
             rows: shape (wave,), which streams; each at most once.
-            residual: shape (wave, horizons, sensors), any unit; ignored where unknown.
-            half_widths: shape (wave, 2, horizons, sensors), the same unit: below and above, without the factors.
+            residual: shape (wave, horizons, sensors), spreads; ignored where unknown.
+            half_widths: shape (wave, 2, horizons, sensors), spreads: below and above, as training gave them.
             known: shape (wave, horizons, sensors), where there was a forecast and then a truth.
         """
-        factor = self._factor[rows]
-        reached = np.stack((-residual, residual), axis=1)
-        with np.errstate(invalid="ignore"):
-            crossed = reached > factor * half_widths
-        moved = factor * np.exp(PACE * (crossed - self._crossed))
-        self._factor[rows] = np.where(known[:, None], np.minimum(np.maximum(moved, LEAST), MOST), factor)
+        where = known[:, None]
+        beyond = np.where(where, np.stack((-residual, residual), axis=1) - half_widths, 0.0)
+        extra = self._extra[rows]
+        reach = np.maximum(self._reach[rows] * np.where(where, 0.5 ** (1.0 / HALF_LIFE), 1.0), np.abs(beyond))
+        step = PACE * reach * ((beyond > extra) - self._crossed)
+        self._reach[rows] = reach
+        self._extra[rows] = np.where(where, extra + step, extra)

@@ -9,11 +9,14 @@ import numpy as np
 from edge.cohort import Learned
 from edge.errors import ConfigError, quote
 from edge.experts import EXPERTS, Experience
+from edge.interval import Leeway
 from edge.reading import parse_time
 from edge.scale import Scaling
 from edge.score import Calibration, Tail
 
 CONTRACT = 2  # raised when an older device could not serve a newer bundle
+
+SIDES = ("below", "above")
 
 Row = tuple[float, ...]
 Table = tuple[Row, ...]
@@ -70,11 +73,19 @@ class ExpertsTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntervalTable:
-    """Hold what makes the intervals honest: central coverage, and factors (horizons, sensors)."""
+    """Hold what makes the intervals honest.
+
+    Attributes:
+        coverage: central probability.
+        below, above: factors of the graph's half-widths, (horizons, sensors).
+        extra, reach: what a new stream is told, see `edge.interval.Leeway`.
+    """
 
     coverage: float
     below: Table
     above: Table
+    extra: tuple[Table, Table]
+    reach: tuple[Table, Table]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,6 +265,8 @@ class Manifest:
             **{f"experts.reach.{name}": table for name, table in zip(EXPERTS, self.experts.reach, strict=True)},
             "interval.below": self.interval.below,
             "interval.above": self.interval.above,
+            **{f"interval.extra.{side}": table for side, table in zip(SIDES, self.interval.extra, strict=True)},
+            **{f"interval.reach.{side}": table for side, table in zip(SIDES, self.interval.reach, strict=True)},
         }
         wrong = [
             f"{name}: must have {sensors} numbers, got {len(row)}" for name, row in rows.items() if len(row) != sensors
@@ -286,6 +299,7 @@ class Manifest:
             ),
             until=parse_time(self.data.end),
             coverage=self.interval.coverage,
+            leeway=Leeway(np.array(self.interval.extra), np.array(self.interval.reach)),
             below=np.array(self.interval.below),
             above=np.array(self.interval.above),
             calibration=Calibration(

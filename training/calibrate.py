@@ -11,6 +11,8 @@ from math import ceil
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.cohort import Learned
+from edge.interval import Leeway, Margins, no_leeway
 from edge.score import CALM, Calibration, Tail, shrinkage, smooth, standardise, statistics
 from training.rehearse import Rehearsal
 
@@ -48,9 +50,7 @@ def factors(rehearsals: Sequence[Rehearsal], horizons: Sequence[int], coverage: 
 def _ratios(rehearsal: Rehearsal, horizons: Sequence[int]) -> tuple[Doubles, Doubles]:
     judged = slice(rehearsal.judged, None)
     missed = (rehearsal.truths(horizons) - rehearsal.forecast)[judged]
-    below = (rehearsal.forecast - rehearsal.forecast_lower)[judged]
-    above = (rehearsal.forecast_upper - rehearsal.forecast)[judged]
-    return -missed / below, missed / above
+    return -missed / rehearsal.below[judged], missed / rehearsal.above[judged]
 
 
 def _quantiles(ratios: Doubles, level: float) -> Doubles:
@@ -62,6 +62,27 @@ def _quantiles(ratios: Doubles, level: float) -> Doubles:
             rank = min(ceil((len(known) + 1) * level), len(known))
             found[place] = max(known[rank - 1], 1e-3)
     return found
+
+
+def leeway(rehearsals: Sequence[Rehearsal], learned: Learned) -> Leeway:
+    """Follow the intervals through the calibrate split, as the device will; return what they end with.
+
+    Args:
+        rehearsals: of the calibrate split.
+        learned: what training learned so far, with the factors of `factors`.
+    """
+    spread = learned.scaling.spread
+    margins = Margins(learned.coverage, no_leeway(*learned.below.shape))
+    margins.admit(len(rehearsals))
+    for row, rehearsal in enumerate(rehearsals):
+        judged = slice(rehearsal.judged, None)
+        missed = ((rehearsal.truths(learned.horizons) - rehearsal.forecast) / spread)[judged]
+        half_widths = (
+            np.stack((learned.below * rehearsal.below, learned.above * rehearsal.above), axis=1)[judged] / spread
+        )
+        for residual, widths in zip(missed[:, None], half_widths[:, None], strict=True):
+            margins.learn(np.array([row]), residual, widths, ~np.isnan(residual))
+    return margins.leeway(np.arange(len(rehearsals)))
 
 
 def calibrate(
@@ -100,9 +121,15 @@ def _quotients(rehearsal: Rehearsal, below: Doubles, above: Doubles) -> tuple[Do
     judged = slice(rehearsal.judged, None)
     expected = rehearsal.expected[judged]
     residual = rehearsal.values[judged] - expected
-    half_widths = below * (expected - rehearsal.lower[judged]), above * (rehearsal.upper[judged] - expected)
+    # What was expected of a sample was said one step before it.
+    half_widths = below * _before(rehearsal.below[:, 0])[judged], above * _before(rehearsal.above[:, 0])[judged]
     measured = rehearsal.measured[judged] & ~np.isnan(residual)
     return np.where(measured, standardise(np.where(measured, residual, 0.0), *half_widths), 0.0), measured
+
+
+def _before(said: Doubles) -> Doubles:
+    """Return what was said one sample earlier; of the first, what was said with it."""
+    return np.concatenate((said[:1], said[:-1]))
 
 
 def _begun(rehearsal: Rehearsal) -> NDArray[np.bool_]:

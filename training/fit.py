@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from edge.bundle import Golden
 from edge.cohort import PARTS, Learned
 from edge.experts import inexperienced
+from edge.interval import no_leeway
 from edge.manifest import ParityTable, QualityRow
 from edge.recording import Recording
 from edge.runtime import Model
-from training.calibrate import calibrate, factors, unknowing
+from training.calibrate import calibrate, factors, leeway, unknowing
 from training.convert import convert
 from training.evaluate import judge
 from training.network import correct
@@ -150,6 +151,7 @@ def _learned(prepared: Prepared, taught: Taught, recipe: Recipe) -> Learned:
         experience=inexperienced(len(prepared.horizons), len(prepared.sensors)),
         until=-np.inf,
         coverage=recipe.network.interval,
+        leeway=no_leeway(len(prepared.horizons), len(prepared.sensors)),
         below=whole,
         above=whole,
         calibration=unknowing(len(prepared.sensors)),
@@ -162,8 +164,12 @@ def _calibrated(model: Model, raw: Learned, prepared: Prepared, taught: Taught, 
     spans = prepared.spans("stop", end, lead=2 * prepared.window, lines=taught.lines.unseen)
     said = rehearse(model, raw, spans)
     below, above = factors(said.streams, prepared.horizons, raw.coverage)
-    calibration = calibrate(said.streams, below[0], above[0], prepared.moved)
-    return replace(raw, experience=said.experience, below=below, above=above, calibration=calibration)
+    honest = replace(raw, experience=said.experience, below=below, above=above)
+    return replace(
+        honest,
+        leeway=leeway(said.streams, honest),
+        calibration=calibrate(said.streams, below[0], above[0], prepared.moved),
+    )
 
 
 def _parity(prepared: Prepared, taught: Taught, model: Model, recipe: Recipe, mode: str) -> ParityTable:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 import edge
 from edge import bundle
+from edge.cohort import Learned
 from edge.experts import EXPERTS, Experience
 from edge.manifest import (
     DataTable,
@@ -67,9 +68,7 @@ def describe(fitted: Fitted, prepared: Prepared, recipe: Recipe, version: int) -
         ),
         parts=PartsTable(correction=_table(learned.correction)),
         experts=_experts(learned.experience),
-        interval=IntervalTable(
-            coverage=recipe.network.interval, below=_table(learned.below), above=_table(learned.above)
-        ),
+        interval=_interval(learned),
         score=_score(learned.calibration),
         detection=DetectionTable(false_alarms_per_week=learned.false_alarms_per_week, close_after=learned.close_after),
         parity=fitted.parity,
@@ -91,6 +90,16 @@ def _data(prepared: Prepared) -> DataTable:
         end=iso(max(float(one.times[-1]) for one in series)),
         rows=sum(map(len, series)),
         streams=tuple(sorted(one.stream for one in series)),
+    )
+
+
+def _interval(learned: Learned) -> IntervalTable:
+    return IntervalTable(
+        coverage=learned.coverage,
+        below=_table(learned.below),
+        above=_table(learned.above),
+        extra=(_table(learned.leeway.extra[0]), _table(learned.leeway.extra[1])),
+        reach=(_table(learned.leeway.reach[0]), _table(learned.leeway.reach[1])),
     )
 
 

@@ -26,6 +26,7 @@ class Rehearsal:
         expected, lower, upper: shape (samples, sensors), made for this sample before it was seen.
         forecast, forecast_lower, forecast_upper: shape (samples, horizons, sensors).
         highway: shape (samples, horizons, sensors), what the highway alone forecast; never nan.
+        below, above: shape (samples, horizons, sensors), half-widths as the graph gave them, > 0.
         score: shape (samples,).
         judged: index of the first sample that is judged; those before it only prime the state.
     """
@@ -40,6 +41,8 @@ class Rehearsal:
     forecast_lower: Doubles
     forecast_upper: Doubles
     highway: Doubles
+    below: Doubles
+    above: Doubles
     score: Doubles
     judged: int
 
@@ -72,16 +75,16 @@ class Span:
 
 
 class _Listening:
-    """Run the graph, with other lines where there are some, and keep what the highway said.
+    """Run the graph, with other lines where there are some, and keep what it said.
 
-    State kept: what the highway said of each wave, and whose samples are in the next.
+    State kept: the parts of the last wave, and whose samples are in the next.
     """
 
     def __init__(self, model: Model, learned: Learned) -> None:
         self._model = model
         self._shape = (-1, PARTS, len(learned.horizons), len(learned.sensors))
         self.instead: list[Floats | None] = []
-        self.highway: list[Floats] = []
+        self.parts: Floats = np.zeros(0, dtype=np.float32)
 
     def __call__(self, x: Floats, lags: Floats, state: Floats) -> tuple[Floats, Floats]:
         """Advance one wave, as `edge.runtime.Step`."""
@@ -90,7 +93,7 @@ class _Listening:
         for place, lines in enumerate(self.instead):
             if lines is not None:
                 parts[place, :2] = lines
-        self.highway.append(parts[:, 0].copy())
+        self.parts = parts.copy()
         return parts.reshape(flat.shape), state
 
 
@@ -129,7 +132,7 @@ def rehearse(
         step.instead = [_lines(spans[row], index) for row, _ in wave]
         verdicts = cohort.advance(wave)
         for place, (row, _) in enumerate(wave):
-            said[row].append((verdicts, step.highway[-1], place))
+            said[row].append((verdicts, step.parts, place))
         if progress:
             progress(len(wave))
     return Rehearsed(
@@ -156,7 +159,7 @@ def _rehearsal(span: Span, learned: Learned, said: Sequence[_Said]) -> Rehearsal
     def gather(name: str) -> Doubles:
         return np.stack([getattr(verdicts, name)[place] for verdicts, _, place in said])
 
-    moves = np.stack([highway[place] for _, highway, place in said])
+    moves = learned.scaling.spread * np.stack([parts[place] for _, parts, place in said])
     return Rehearsal(
         values=span.series.values[span.begin : span.end],
         measured=span.series.measured[span.begin : span.end],
@@ -167,7 +170,9 @@ def _rehearsal(span: Span, learned: Learned, said: Sequence[_Said]) -> Rehearsal
         forecast=gather("forecast"),
         forecast_lower=gather("forecast_lower"),
         forecast_upper=gather("forecast_upper"),
-        highway=span.series.values[span.begin : span.end, None, :] + learned.scaling.spread * moves,
+        highway=span.series.values[span.begin : span.end, None, :] + moves[:, 0],
+        below=moves[:, 3],
+        above=moves[:, 4],
         score=gather("score"),
         judged=span.judged - span.begin,
     )
