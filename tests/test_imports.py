@@ -127,6 +127,7 @@ DIAGRAM: dict[str, set[str]] = {
     "edge.topics": {"edge.errors"},
     "edge.vigil": {"edge.errors"},
     "edge.window": {"edge.rows"},
+    "training.accuracy": {"edge.errors", "edge.tables", "training.benchmark_report", "training.benchmark_tables"},
     "training.baseline": {"edge.clock", "training.windows"},
     "training.benchmark": {
         "edge.errors",
@@ -188,6 +189,7 @@ DIAGRAM: dict[str, set[str]] = {
     "training.network": {"training.recipe", "training.tensorflow_quietly"},
     "training.outcome": {
         "edge.clock",
+        "edge.cohort",
         "edge.errors",
         "edge.recording",
         "edge.replay",

@@ -32,7 +32,7 @@ class Table:
 def text(report: Report) -> str:
     """Write everything for a terminal, the summary line last."""
     shown = [*pair_tables(report), *tables(report, details=True)]
-    return "\n\n".join([*map(_plain, shown), *_failures(report), summary(report)])
+    return "\n\n".join([*map(_plain, shown), *failures(report), summary(report)])
 
 
 def _plain(table: Table) -> str:
@@ -164,7 +164,8 @@ def _who(one: FlagStanding) -> str:
     return f"{one.group}, {one.detector}{failed}"
 
 
-def _failures(report: Report) -> list[str]:
+def failures(report: Report) -> list[str]:
+    """Say which sets could not be fitted and why, in one text, or in none."""
     lines = [f"not fitted: {one.set}: {one.failure}" for one in report.outcomes if one.failure]
     return ["\n".join(lines)] if lines else []
 

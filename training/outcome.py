@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from edge.clock import DAY
+from edge.cohort import Learned
 from edge.errors import OperatorError
 from edge.recording import Recording, read_spans
 from edge.replay import Replay
@@ -44,8 +45,8 @@ class Outcome:
         set, kind, folder: its name, how it was judged, and where it lies.
         rows, fitted_rows: how many it has, and how many the fit saw.
         failure: why there is no bundle, in one line, or nothing; it then counts as one that never flags.
-        fit_seconds: time of the fit.
-        rows_per_second: of the replay; 0 without one.
+        fit_seconds: processor time of the fit, which a machine that is busy otherwise does not lengthen.
+        rows_per_second: of the replay, in processor time too; 0 without one.
         pairs: the forecasts, of a forecast set.
         detectors: the flags, of all other sets.
     """
@@ -83,6 +84,8 @@ def measure(known: KnownSet) -> Outcome:
         recipe = recipe_for(known, seen)
     except OperatorError as wrong:
         return broken(known, wrong.problems[0])
+    if begin >= len(whole.times):
+        return broken(known, f"must have rows after the {begin} that are fitted, has {len(whole.times)}")
     return _measured(known, whole, seen, recipe, labels)
 
 
@@ -102,53 +105,64 @@ def _measured(
     recipe: Recipe,
     labels: Sequence[tuple[float, float]],
 ) -> Outcome:
-    begin = len(seen[0].times)
-    started_at, failure, fitted = time.monotonic(), "", None
+    begin, rows = len(seen[0].times), len(whole.times)
+    started_at, failure, said = time.process_time(), "", _Said(_silent(whole), None, 0.0)
     try:
         _, fitted = fit(seen, recipe, _hear_nothing)
     except (OperatorError, ParityError) as wrong:
         failure = str(wrong).splitlines()[0]
-    fitted_at = time.monotonic()
-    pairs, flags = _replayed(known, whole, fitted, begin) if fitted else ((), _silent(whole))
-    seconds = time.monotonic() - fitted_at
-    detectors: tuple[Detector, ...] = ()
-    if known.kind != "forecast":
-        every = {OURS: flags, **controls(_values(whole, seen[0]), begin)}
-        tallies = {name: tally(one, whole.times, labels, begin=begin) for name, one in every.items()}
-        detectors = tuple(Detector(name=name, tally=one) for name, one in tallies.items())
+    seconds = time.process_time() - started_at
+    if not failure:
+        said = _replayed(known, whole, fitted)
+    forecast = known.kind == "forecast"
     return replace(
         broken(known, failure),
-        rows=len(whole.times),
+        rows=rows,
         fitted_rows=begin,
-        fit_seconds=round(fitted_at - started_at, 2),
-        rows_per_second=round(len(whole.times) / seconds, 1) if fitted else 0.0,
-        pairs=pairs,
-        detectors=detectors,
+        fit_seconds=round(seconds, 2),
+        rows_per_second=round(rows / said.seconds, 1) if said.seconds > 0.0 else 0.0,
+        pairs=_judged(said.heard, fitted.learned, float(whole.times[begin])) if said.heard else (),
+        detectors=() if forecast else _detectors(said.flags, whole, seen[0], labels),
     )
 
 
-def _replayed(known: KnownSet, whole: Recording, fitted: Fitted, begin: int) -> tuple[tuple[Pair, ...], Flags]:
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """Hold what a replay said: the flags, the verdicts if anybody listened, and the processor time it took."""
+
+    flags: Flags
+    heard: Listener | None
+    seconds: float
+
+
+def _replayed(known: KnownSet, whole: Recording, fitted: Fitted) -> _Said:
     """Replay a recording as the device would hear it."""
-    model, learned = Model(fitted.graph), fitted.learned
-    heard = Listener()
-    said = Replay(learned, model, model.units).run(whole, watch=heard if known.kind == "forecast" else None)
-    if known.kind != "forecast":
-        return (), from_events(said.flagged, said.events)
-    track = heard.track(learned.period, float(whole.times[begin]))
-    return tuple(judge(heard, track, learned.sensors, learned.horizons)), _silent(whole)
+    model = Model(fitted.graph)
+    heard = Listener() if known.kind == "forecast" else None
+    started_at = time.process_time()
+    said = Replay(fitted.learned, model, model.units).run(whole, watch=heard)
+    return _Said(from_events(said.flagged, said.events), heard, time.process_time() - started_at)
+
+
+def _judged(heard: Listener, learned: Learned, fitted_until: float) -> tuple[Pair, ...]:
+    return tuple(judge(heard, heard.track(learned.period, fitted_until), learned.sensors, learned.horizons))
+
+
+def _detectors(
+    ours: Flags, whole: Recording, seen: Recording, labels: Sequence[tuple[float, float]]
+) -> tuple[Detector, ...]:
+    """Judge Tidegate's flags and the controls', which see the same columns."""
+    begin = len(seen.times)
+    values = whole.values[:, [whole.sensors.index(sensor) for sensor in seen.sensors]]
+    every = {OURS: ours, **controls(values, begin)}
+    return tuple(
+        Detector(name=name, tally=tally(flags, whole.times, labels, begin=begin)) for name, flags in every.items()
+    )
 
 
 def _silent(whole: Recording) -> Flags:
     rows = len(whole.times)
     return from_events(np.zeros(rows, np.bool_), [""] * rows)
-
-
-def _values(whole: Recording, seen: Recording) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    """Return the columns that the fit could see, of all rows."""
-    values: np.ndarray[tuple[int, ...], np.dtype[np.float64]] = whole.values[
-        :, [whole.sensors.index(sensor) for sensor in seen.sensors]
-    ]
-    return values
 
 
 def _hear_nothing(text: str) -> None:
