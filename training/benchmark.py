@@ -36,7 +36,7 @@ ONE_THREAD = {
 LIBRARIES = ("numpy", "tensorflow", "keras", "ai-edge-litert", "tflite-runtime")
 # Modules that no verdict and no figure depends on; a change of any other measures everything anew.
 NO_FIGURE = {
-    "edge": {"bundle", "check", "cli", "config", "daemon", "demo", "embedded", "health", "line", "mailbox", "message",
+    "edge": {"check", "cli", "config", "daemon", "demo", "embedded", "health", "line", "mailbox", "message",
              "mqtt", "notify", "replay_files", "subscriber", "topics", "vigil"},
     "training": {"accuracy", "benchmark", "benchmark_report", "benchmark_tables", "card", "cli", "pack", "report",
                  "standings"},

@@ -40,10 +40,10 @@ class Report:
         return any(one.failure.startswith(BROKE) for one in self.outcomes)
 
     def headline(self, kind: str) -> str:
-        """Return the group of a kind that stands for it: all of it, or for SKAB the first that has labels."""
-        groups = [one for one in self.flags if one.kind == kind]
-        labelled = [one.group for one in groups if one.tally.labels]
-        return labelled[0] if kind == "skab" and labelled else groups[-1].group
+        """Return the group that stands for a kind: all of it, but for SKAB the only one with labels, if it is one."""
+        groups = list(dict.fromkeys(one.group for one in self.flags if one.kind == kind))
+        labelled = {one.group for one in self.flags if one.kind == kind and one.tally.labels} - {ALL}
+        return labelled.pop() if kind == "skab" and len(labelled) == 1 else groups[-1]
 
 
 def report(outcomes: Sequence[Outcome], *, command: str, seconds: float) -> Report:

@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 
 from edge.recording import Recording
+from tests.test_imports import GRAPH
 from tests.training.conftest import START, recording_of, write_table
 from training import known_sets
 from training.accuracy import BEGIN, END, load
 from training.accuracy import main as write_accuracy
-from training.benchmark import benchmark, run
+from training.benchmark import NO_FIGURE, benchmark, run
 from training.benchmark_report import Report
 from training.benchmark_tables import summary, text
 from training.cli import main
@@ -163,6 +164,16 @@ def test_a_set_whose_recording_or_labels_changed_is_measured_anew(
     finally:
         changed.labels.write_text(kept)
     assert asked == [BROKEN]
+
+
+def test_no_module_that_decides_a_figure_is_left_out_of_the_fingerprint() -> None:
+    decides, waiting = set[str](), ["training.outcome"]
+    while waiting:
+        name = waiting.pop()
+        if name not in decides:
+            decides.add(name)
+            waiting += GRAPH[name]
+    assert decides & {f"{package}.{name}" for package, names in NO_FIGURE.items() for name in names} == set()
 
 
 def test_json_holds_everything_and_makes_the_readmes_section(report: Report, tmp_path: Path) -> None:
