@@ -139,6 +139,7 @@ DIAGRAM: dict[str, set[str]] = {
     },
     "training.benchmark_report": {"training.known_sets", "training.outcome", "training.standings"},
     "training.benchmark_tables": {
+        "edge.errors",
         "training.benchmark_report",
         "training.forecasts",
         "training.outcome",

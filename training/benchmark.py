@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -89,7 +90,7 @@ def _measured(missing: Sequence[KnownSet], jobs: int) -> Iterator[tuple[KnownSet
     spawn = multiprocessing.get_context("spawn")
     with (
         _one_thread(),
-        ProcessPoolExecutor(min(jobs, len(missing)), mp_context=spawn, initializer=_ignore_interrupt) as pool,
+        ProcessPoolExecutor(min(jobs, len(missing)), mp_context=spawn, initializer=begin_worker) as pool,
         _ended_at_once(pool),
         tqdm(total=len(missing), unit="set", disable=None) as bar,
     ):
@@ -145,9 +146,17 @@ def _ended_at_once(pool: ProcessPoolExecutor) -> Iterator[None]:
         raise
 
 
-def _ignore_interrupt() -> None:
-    """Leave Ctrl-C, which every process of a terminal hears, to the one that started the others."""
+def begin_worker() -> None:
+    """Leave Ctrl-C, which every process of a terminal hears, to the parent, and end when the parent has ended."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _shared() -> bytes:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from edge.errors import counted
 from training.benchmark_report import Report
 from training.forecasts import Pair
 from training.outcome import OURS, Outcome
@@ -32,7 +33,8 @@ class Table:
 def text(report: Report) -> str:
     """Write everything for a terminal, the summary line last."""
     shown = [*pair_tables(report), *tables(report, details=True)]
-    return "\n\n".join([*map(_plain, shown), *failures(report), summary(report)])
+    begin = f"{report.command}: {counted(len(report.outcomes), 'set')}, {report.seconds:.0f} s, {report.machine}"
+    return "\n\n".join([begin, *map(_plain, shown), *failures(report), summary(report)])
 
 
 def _plain(table: Table) -> str:

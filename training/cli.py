@@ -183,13 +183,18 @@ def _benchmark(options: argparse.Namespace) -> int:
         raise OperatorError(f"needs tensorflow; {HINT}")
     import orjson
 
-    from training.benchmark import benchmark
-    from training.benchmark_tables import text
     from training.known_sets import choose, find, quick
 
     sets = choose(find(options.data), options.only)
     chosen = quick(sets) if options.quick else sets
-    asked = [*(f"--only {name}" for name in options.only), *(["--quick"] if options.quick else [])]
+    from training.benchmark import benchmark
+    from training.benchmark_tables import text
+
+    asked = [f"--only {name}" for name in options.only]
+    if options.quick:
+        asked.append(
+            f"--quick ({len(chosen)} of {len(sets)} sets: two of middling size of each folder, large ones none)"
+        )
     report = benchmark(chosen, options.work, jobs=options.jobs, asked=asked)
     print(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode() if options.json else text(report))
     return FAILED if report.broke else DONE

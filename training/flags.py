@@ -105,39 +105,56 @@ def tally(flags: Flags, times: Doubles, labels: Sequence[tuple[float, float]], *
         labels: start and end of each labelled event, both inside it; those that end before `begin` are left out.
         begin: first row that is judged.
     """
-    inside = np.zeros(len(times), np.bool_)
-    windows, delays = [], []
     judged = np.arange(len(times)) >= begin
-    flagged = flags.flagged & judged
-    for start, end in labels:
-        span = (times >= start) & (times <= end) & judged
-        if not span.any():
-            continue
-        inside |= span
-        rows = np.flatnonzero(span)
-        windows.append((int(rows[0]), int(rows[-1])))
-        if (flagged & span).any():
-            delays.append(float(times[flagged & span][0] - start))
+    inside, windows, starts = _labelled(times, labels, judged)
+    flagged, normal = flags.flagged & judged, judged & ~inside
     spans = [span for span in _spans(flags) if span[1] >= begin]
-    false = [1 for first, last in spans if not inside[max(first, begin) : last + 1].any()]
-    normal, period = judged & ~inside, float(np.median(np.diff(times))) if len(times) > 1 else 0.0
+    false = sum(not inside[max(first, begin) : last + 1].any() for first, last in spans)
+    found = [_first(flagged, window) for window in windows]
     return Tally(
         hits=int((flagged & inside).sum()),
         false_rows=int((flagged & normal).sum()),
         missed_rows=int((~flagged & inside).sum()),
         calm_rows=int((~flagged & normal).sum()),
         labels=len(windows),
-        found=len(delays),
+        found=sum(row is not None for row in found),
         episodes=len(spans),
-        false_episodes=len(false),
-        worst_episodes=len(false),
+        false_episodes=false,
+        worst_episodes=false,
         false_runs=sum(not inside[run].any() for run in _runs(flagged)),
-        normal_days=float(normal.sum()) * period / DAY,
-        delays=tuple(delays),
+        normal_days=float(normal.sum()) * _period(times) / DAY,
+        delays=tuple(float(times[row]) - start for row, start in zip(found, starts, strict=True) if row is not None),
         openings=nab.earn(flags.openings().tolist(), windows, begin=begin),
         rows=nab.earn(np.flatnonzero(flagged).tolist(), windows, begin=begin),
         files=1,
     )
+
+
+def _labelled(
+    times: Doubles, labels: Sequence[tuple[float, float]], judged: Bools
+) -> tuple[Bools, list[tuple[int, int]], list[float]]:
+    """Return which judged rows are labelled, and first row, last row and start of each label that has some."""
+    inside = np.zeros(len(times), np.bool_)
+    windows, starts = [], []
+    for start, end in labels:
+        span = (times >= start) & (times <= end) & judged
+        if span.any():
+            inside |= span
+            rows = np.flatnonzero(span)
+            windows.append((int(rows[0]), int(rows[-1])))
+            starts.append(start)
+    return inside, windows, starts
+
+
+def _first(flagged: Bools, window: tuple[int, int]) -> int | None:
+    """Return the first flagged row of a window."""
+    left, right = window
+    rows = np.flatnonzero(flagged[left : right + 1])
+    return left + int(rows[0]) if len(rows) else None
+
+
+def _period(times: Doubles) -> float:
+    return float(np.median(np.diff(times))) if len(times) > 1 else 0.0
 
 
 def _spans(flags: Flags) -> list[tuple[int, int]]:

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from edge.recording import Recording
@@ -251,3 +252,25 @@ def test_an_interrupt_ends_at_once_and_keeps_what_is_done(tmp_path: Path) -> Non
     assert first.startswith("skab/flat: must have a sensor that moves")
     assert rest == "interrupted\n"
     assert [path.name for path in work.rglob("*.json")] == ["flat.json"]
+
+
+def test_workers_do_not_outlive_a_parent_that_was_killed() -> None:
+    script = (
+        "import os, time\n"
+        "from concurrent.futures import ProcessPoolExecutor\n"
+        "from multiprocessing import get_context\n"
+        "from training.benchmark import begin_worker\n"
+        "if __name__ == '__main__':\n"
+        "    pool = ProcessPoolExecutor(1, mp_context=get_context('spawn'), initializer=begin_worker)\n"
+        "    print(pool.submit(os.getpid).result(), flush=True)\n"
+        "    pool.submit(time.sleep, 60.0)\n"
+        "    os._exit(0)\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=120, check=True
+    )
+    worker = int(ran.stdout)
+    give_up_at = time.monotonic() + 10.0
+    while psutil.pid_exists(worker) and time.monotonic() < give_up_at:
+        time.sleep(0.05)
+    assert not psutil.pid_exists(worker)
