@@ -142,6 +142,7 @@ DIAGRAM: dict[str, set[str]] = {
         "edge.errors",
         "training.benchmark_report",
         "training.forecasts",
+        "training.notation",
         "training.outcome",
         "training.standings",
     },

@@ -25,7 +25,7 @@ from edge.errors import ConfigError, quote
 from edge.tables import structure
 from training.benchmark_report import BROKE, Report, report
 from training.known_sets import KnownSet
-from training.outcome import DAILY_HORIZONS, HORIZONS, Outcome, broken, measure
+from training.outcome import Outcome, broken, measure
 from training.recipe import default
 
 ROOT = Path(__file__).parents[1]
@@ -39,8 +39,8 @@ LIBRARIES = ("numpy", "tensorflow", "keras", "ai-edge-litert", "tflite-runtime")
 NO_FIGURE = {
     "edge": {"check", "cli", "config", "daemon", "demo", "embedded", "health", "line", "mailbox", "message",
              "mqtt", "notify", "replay_files", "subscriber", "topics", "vigil"},
-    "training": {"accuracy", "benchmark", "benchmark_report", "benchmark_tables", "card", "cli", "pack", "report",
-                 "standings"},
+    "training": {"accuracy", "benchmark", "benchmark_report", "benchmark_tables", "card", "cli", "notation", "pack",
+                 "report", "standings"},
 }  # fmt: skip
 
 
@@ -161,7 +161,7 @@ def _end_with_parent() -> None:
 
 def _shared() -> bytes:
     """Fingerprint what decides every set: recipe, source code, libraries."""
-    digest = hashlib.sha256(orjson.dumps([default(), HORIZONS, DAILY_HORIZONS, _versions()]))
+    digest = hashlib.sha256(orjson.dumps([default(), _versions()]))
     for package, without in NO_FIGURE.items():
         for path in sorted((ROOT / package).rglob("*.py")):
             if path.stem not in without and "payloads" not in path.parts:

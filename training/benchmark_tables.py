@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from edge.errors import counted
 from training.benchmark_report import Report
 from training.forecasts import Pair
+from training.notation import NOTHING, duration, number, percent, points, share_of, signed
 from training.outcome import OURS, Outcome
 from training.standings import FlagStanding, ForecastStanding, NabScores, method_skill
 
-NOTHING = "–"
 Columns = Sequence[tuple[str, Callable[[FlagStanding], str]]]
 
 
@@ -207,46 +207,3 @@ def _flag_summary(one: FlagStanding) -> str:
 
 def _nab(scores: NabScores) -> str:
     return " / ".join(map(points, (scores.standard, scores.low_fp, scores.low_fn)))
-
-
-def signed(value: float | None) -> str:
-    """Write a skill.
-
-    >>> signed(0.0123), signed(None)
-    ('+1.2 %', '–')
-    """
-    return NOTHING if value is None else f"{100.0 * value:+.1f} %".replace("-", "−")
-
-
-def percent(value: float | None) -> str:
-    """Write a share."""
-    return NOTHING if value is None else f"{100.0 * value:.1f} %"
-
-
-def points(value: float | None) -> str:
-    """Write a number with one decimal."""
-    return NOTHING if value is None else f"{value:.1f}".replace("-", "−")
-
-
-def share_of(value: float | None) -> str:
-    """Write a share of one."""
-    return NOTHING if value is None else f"{value:.3f}"
-
-
-def number(value: float | None) -> str:
-    """Write a number of sensor units."""
-    return NOTHING if value is None else f"{value:.4g}"
-
-
-def duration(value: float | None) -> str:
-    """Write seconds as people do.
-
-    >>> duration(90.0), duration(7200.0)
-    ('1.5 min', '2.0 h')
-    """
-    if value is None:
-        return NOTHING
-    for seconds, unit in ((86_400.0, "d"), (3600.0, "h"), (60.0, "min")):
-        if value >= seconds:
-            return f"{value / seconds:.1f} {unit}"
-    return f"{value:.0f} s"
