@@ -21,7 +21,7 @@ from pathlib import Path
 import orjson
 from tqdm import tqdm
 
-from edge.errors import ConfigError, quote
+from edge.errors import ConfigError, OperatorError, quote
 from edge.tables import structure
 from training.benchmark_report import BROKE, Report, report
 from training.known_sets import KnownSet
@@ -69,7 +69,14 @@ def run(sets: Sequence[KnownSet], work: Path, *, jobs: int) -> list[Outcome]:
 
     Returns:
         One for each set, in their order. One that broke off is told as a failure and is not kept.
+
+    Raises:
+        OperatorError: the folder cannot be written.
     """
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+    except OSError as denied:
+        raise OperatorError(f"--work: must be a folder that can be written, got {work}: {denied.strerror}") from denied
     shared = _shared()
     marks = {known: _mark(known, shared) for known in sets}
     done = {known: kept for known in sets if (kept := _kept(work, known, marks[known]))}

@@ -1,6 +1,6 @@
 """Write the benchmark's report: a table for each kind, for a terminal or as Markdown, and one summary line."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from edge.errors import counted
@@ -84,14 +84,19 @@ def tables(report: Report, *, details: bool) -> list[Table]:
     for kind in dict.fromkeys(one.kind for one in report.flags):
         groups = [one for one in report.flags if one.kind == kind]
         singles = [one for one in report.single_flags if one.kind == kind] if details else []
-        found.append(_flag_table(kind, [*singles, *groups]))
+        found.append(_flag_table(kind, [*singles, *groups], _speed(report) if details else {}))
     return found
+
+
+def _speed(report: Report) -> dict[str, tuple[str, str]]:
+    """Return for each set the seconds of its fit and the rows a second of its replay."""
+    return {one.set: (f"{one.fit_seconds:.0f}", f"{one.rows_per_second:.0f}") for one in report.outcomes}
 
 
 def _forecast_table(report: Report) -> Table:
     header = ("set", "skill", "worst pair", "won", "below −5 %", "persistence", "ridge", "seasonal naive",
               "inside 90 %", "width / seasonal's", "fit s", "rows/s")  # fmt: skip
-    speed = {one.set: (f"{one.fit_seconds:.0f}", f"{one.rows_per_second:.0f}") for one in report.outcomes}
+    speed = _speed(report)
     rows = tuple((*_forecast_row(one), *speed.get(one.name, ("", ""))) for one in report.forecasts)
     still = [pair for one in report.forecasts[-1:] for pair in one.still]
     notes = [f"stand still or cannot be judged, and count nowhere: {', '.join(still)}"] if still else []
@@ -154,11 +159,12 @@ TITLES = {
 }
 
 
-def _flag_table(kind: str, standings: Sequence[FlagStanding]) -> Table:
+def _flag_table(kind: str, standings: Sequence[FlagStanding], speed: Mapping[str, tuple[str, str]]) -> Table:
     columns = JUDGED_BY.get(kind, EVENTS)
-    rows = tuple((_who(one), *(write(one) for _, write in columns)) for one in standings)
-    title = TITLES.get(kind, f"{kind}: labelled events by overlap")
-    return Table(title, ("sets, detector", *(name for name, _ in columns)), rows)
+    header = ("sets, detector", *(name for name, _ in columns), *(("fit s", "rows/s") if speed else ()))
+    blank = ("", "") if speed else ()
+    rows = tuple((_who(one), *(write(one) for _, write in columns), *speed.get(one.group, blank)) for one in standings)
+    return Table(TITLES.get(kind, f"{kind}: labelled events by overlap"), header, rows)
 
 
 def _who(one: FlagStanding) -> str:

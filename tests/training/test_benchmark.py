@@ -6,24 +6,26 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
 
+from edge.errors import OperatorError
 from edge.recording import Recording
 from tests.test_imports import GRAPH
 from tests.training.conftest import START, recording_of, write_table
 from training import known_sets
 from training.accuracy import BEGIN, END, load
 from training.accuracy import main as write_accuracy
-from training.benchmark import NO_FIGURE, benchmark, run
+from training.benchmark import NO_FIGURE, _outcome, benchmark, run
 from training.benchmark_report import Report
 from training.benchmark_tables import summary, text
 from training.cli import main
 from training.known_sets import choose, find
-from training.outcome import OURS
+from training.outcome import OURS, Outcome
 
 pytestmark = pytest.mark.training
 
@@ -175,6 +177,20 @@ def test_no_module_that_decides_a_figure_is_left_out_of_the_fingerprint() -> Non
             decides.add(name)
             waiting += GRAPH[name]
     assert decides & {f"{package}.{name}" for package, names in NO_FIGURE.items() for name in names} == set()
+
+
+def test_what_a_worker_raises_is_told_and_is_ours(data: Path) -> None:
+    future: Future[Outcome] = Future()
+    future.set_exception(ValueError("out of order"))
+    outcome = _outcome(find(data)[0], future)
+    assert outcome.failure == "BROKE: ValueError: 'out of order'"
+    assert not outcome.rows
+
+
+def test_a_folder_that_cannot_be_written_is_told(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OperatorError, match="--work: must be a folder that can be written"):
+        run(find(data), tmp_path / "file" / "below", jobs=1)
 
 
 def test_json_holds_everything_and_makes_the_readmes_section(report: Report, tmp_path: Path) -> None:
