@@ -141,6 +141,7 @@ DIAGRAM: dict[str, set[str]] = {
     "training.benchmark_tables": {
         "edge.errors",
         "training.benchmark_report",
+        "training.flags",
         "training.forecasts",
         "training.notation",
         "training.outcome",

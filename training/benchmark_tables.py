@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from edge.errors import counted
 from training.benchmark_report import Report
+from training.flags import share
 from training.forecasts import Pair
 from training.notation import NOTHING, duration, number, percent, points, share_of, signed
 from training.outcome import OURS, Outcome
@@ -180,7 +181,7 @@ def failures(report: Report) -> list[str]:
 
 def summary(report: Report) -> str:
     """Write one line over everything that was measured."""
-    said = [_forecast_summary(report.forecasts[-1])] if report.forecasts else []
+    said = [_forecast_summary(report.forecasts[-1], report.forecasts[:-1])] if report.forecasts else []
     for one in report.flags:
         if one.detector == OURS and one.group == report.headline(one.kind):
             said.append(_flag_summary(one))
@@ -190,10 +191,12 @@ def summary(report: Report) -> str:
     return "; ".join(said)
 
 
-def _forecast_summary(one: ForecastStanding) -> str:
+def _forecast_summary(one: ForecastStanding, sets: Sequence[ForecastStanding]) -> str:
+    worst = min((each for each in sets if each.skill is not None), key=lambda each: each.skill or 0.0, default=one)
     return (
-        f"forecast: mean skill {signed(one.skill)}, worst pair {signed(one.worst)}, "
-        f"{one.won} of {one.pairs} pairs won, {one.poor} below −5 %, {percent(one.coverage)} inside the 90 % intervals"
+        f"forecast: mean skill {signed(one.skill)}, worst set {signed(worst.skill)} ({worst.name}), worst pair "
+        f"{signed(one.worst)}, {one.won} of {one.pairs} pairs won, {percent(share(one.poor, one.pairs))} of them below "
+        f"−5 %, {percent(one.coverage)} inside the 90 % intervals"
     )
 
 

@@ -103,7 +103,7 @@ def test_the_terminal_shows_every_set_and_the_readme_the_groups(whole: Report) -
 def test_the_summary_is_one_line_that_ends_with_what_failed(whole: Report) -> None:
     line = summary(whole)
     assert "\n" not in line
-    assert line.startswith("forecast: mean skill +10.0 %")
+    assert line.startswith("forecast: mean skill +10.0 %, worst set +10.0 % (forecast/a), worst pair +10.0 %")
     assert line.endswith("5 sets, 1 not fitted, 0 s of fitting")
 
 
