@@ -195,7 +195,7 @@ def _forecast_summary(one: ForecastStanding, sets: Sequence[ForecastStanding]) -
     worst = min((each for each in sets if each.skill is not None), key=lambda each: each.skill or 0.0, default=one)
     return (
         f"forecast: mean skill {signed(one.skill)}, worst set {signed(worst.skill)} ({worst.name}), worst pair "
-        f"{signed(one.worst)}, {one.won} of {one.pairs} pairs won, {percent(share(one.poor, one.pairs))} of them below "
+        f"{signed(one.worst)}, {one.won} of {one.pairs} pairs won, {percent(share(one.poor, one.pairs))} of pairs below "
         f"−5 %, {percent(one.coverage)} inside the 90 % intervals"
     )
 
