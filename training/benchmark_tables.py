@@ -194,9 +194,9 @@ def summary(report: Report) -> str:
 def _forecast_summary(one: ForecastStanding, sets: Sequence[ForecastStanding]) -> str:
     worst = min((each for each in sets if each.skill is not None), key=lambda each: each.skill or 0.0, default=one)
     return (
-        f"forecast: mean skill {signed(one.skill)}, worst set {signed(worst.skill)} ({worst.name}), worst pair "
-        f"{signed(one.worst)}, {one.won} of {one.pairs} pairs won, {percent(share(one.poor, one.pairs))} of pairs below "
-        f"−5 %, {percent(one.coverage)} inside the 90 % intervals"
+        f"forecast: mean skill {signed(one.skill)}, worst set {signed(worst.skill)} ({worst.name}), "
+        f"worst pair {signed(one.worst)}, {one.won} of {one.pairs} pairs won, "
+        f"{percent(share(one.poor, one.pairs))} of pairs below −5 %, {percent(one.coverage)} inside the 90 % intervals"
     )
 
 

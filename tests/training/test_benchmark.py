@@ -27,7 +27,8 @@ from training.cli import main
 from training.known_sets import choose, find
 from training.outcome import OURS, Outcome
 
-pytestmark = pytest.mark.training
+# Half a minute of fits on an idle machine, several on one that is busy otherwise.
+pytestmark = [pytest.mark.training, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).parents[2]
 ROWS = 560
