@@ -96,6 +96,13 @@ all-files: $(INSTALLED) ## fit every recording under a folder and list the failu
 	@if [ ! -d "$(DATA)" ]; then echo "DATA: must be a folder of recordings, got '$(DATA)': make all-files DATA=data" >&2; exit 2; fi
 	$(BIN)/python tests/campaigns/fit_all.py "$(DATA)"
 
+.PHONY: accuracy
+accuracy: $(INSTALLED) ## run the whole benchmark and write its tables into README.md (DATA=folder)
+	@if [ ! -d "$(DATA)" ]; then echo "DATA: must be a folder of sets, got '$(DATA)': make accuracy DATA=data" >&2; exit 2; fi
+	@mkdir -p build
+	$(BIN)/tidegate-train benchmark --data "$(DATA)" --json >build/accuracy.json
+	$(BIN)/python -m training.accuracy build/accuracy.json README.md
+
 .PHONY: bench
 bench: build/motes.bundle mosquitto ## measure replay speed, step latency, memory, start to ready, and state against window
 	$(BIN)/python tests/bench/figures.py build/motes.bundle data/wsn/singlehop_indoor_moteid2.csv.gz

@@ -39,6 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_fit(commands)
     _add_evaluate(commands)
+    _add_benchmark(commands)
     return parser
 
 
@@ -79,6 +80,26 @@ def _add_evaluate(commands: Commands) -> None:
         help="CSV of labelled spans `start,end` (`stream` if there are several)",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+def _add_benchmark(commands: Commands) -> None:
+    text = "fit, replay and judge every known set below a folder, with the default recipe and controls beside it"
+    parser = add(commands, "benchmark", _benchmark, text, "tidegate-train benchmark --data data --only wsn")
+    parser.add_argument("--data", type=Path, default=Path("data"), metavar="DIR", help="the folder (default: data)")
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="SET",
+        help="a kind (forecast, nab, skab, gecco2018, wsn, msl), a folder, or one set such as forecast/etth1; "
+        "may be given several times",
+    )  # fmt: skip
+    parser.add_argument(
+        "--quick", action="store_true", help="two sets of middling size of each folder, large ones none"
+    )
+    parser.add_argument(
+        "--work", type=Path, default=Path("build/benchmark"), metavar="DIR",
+        help="where the result of each set is kept, so that it is not measured twice (default: build/benchmark)",
+    )  # fmt: skip
+    parser.add_argument("--jobs", type=_count, metavar="N", help="sets at a time (default: one a core, at most 2)")
+    parser.add_argument("--json", action="store_true", help="print everything as JSON instead of tables")
 
 
 def _time(text: str) -> float:
@@ -155,6 +176,28 @@ def _evaluate(options: argparse.Namespace) -> int:
     report = evaluate(options.bundle, options.data, options.events)
     print(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode() if options.json else text(report))
     return DONE
+
+
+def _benchmark(options: argparse.Namespace) -> int:
+    if find_spec("tensorflow") is None:
+        raise OperatorError(f"needs tensorflow; {HINT}")
+    import orjson
+
+    from training.known_sets import choose, find, quick
+
+    sets = choose(find(options.data), options.only)
+    chosen = quick(sets) if options.quick else sets
+    from training.benchmark import benchmark
+    from training.benchmark_tables import text
+
+    asked = [f"--only {name}" for name in options.only]
+    if options.quick:
+        asked.append(
+            f"--quick ({len(chosen)} of {len(sets)} sets: two of middling size of each folder, large ones none)"
+        )
+    report = benchmark(chosen, options.work, jobs=options.jobs, asked=asked)
+    print(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode() if options.json else text(report))
+    return FAILED if report.broke else DONE
 
 
 def _say(text: str) -> None:
