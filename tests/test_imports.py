@@ -143,8 +143,11 @@ DIAGRAM: dict[str, set[str]] = {
         "training.recipe",
         "training.report",
         "training.series",
+        "training.study_cli",
+        "training.terminal",
     },
     "training.convert": {"training.baseline", "training.network", "training.tensorflow_quietly"},
+    "training.equal": {"training.network", "training.recipe"},
     "training.evaluate": {"edge.cohort", "edge.manifest", "edge.runtime", "training.baseline", "training.rehearse"},
     "training.fit": {
         "edge.bundle",
@@ -163,6 +166,7 @@ DIAGRAM: dict[str, set[str]] = {
         "training.windows",
     },
     "training.learn": {"training.network", "training.recipe", "training.tensorflow_quietly"},
+    "training.memory_tasks": {"training.learn", "training.network"},
     "training.network": {"training.recipe", "training.tensorflow_quietly"},
     "training.pack": {
         "edge",
@@ -176,6 +180,7 @@ DIAGRAM: dict[str, set[str]] = {
         "training.recipe",
         "training.series",
     },
+    "training.plot": {"training.memory_tasks", "training.study"},
     "training.prepare": {
         "edge.errors",
         "edge.grid",
@@ -204,6 +209,40 @@ DIAGRAM: dict[str, set[str]] = {
         "training.series",
     },
     "training.series": {"edge.errors", "edge.grid", "edge.reading", "edge.recording"},
+    "training.study": {
+        "training.equal",
+        "training.learn",
+        "training.memory_tasks",
+        "training.network",
+        "training.recipe",
+        "training.workers",
+    },
+    "training.study_cells": {
+        "edge.errors",
+        "edge.manifest",
+        "edge.recording",
+        "edge.runtime",
+        "training.equal",
+        "training.evaluate",
+        "training.fit",
+        "training.network",
+        "training.prepare",
+        "training.recipe",
+        "training.rehearse",
+        "training.series",
+        "training.terminal",
+        "training.workers",
+    },
+    "training.study_cli": {
+        "edge.cli",
+        "edge.errors",
+        "training.fit",
+        "training.plot",
+        "training.recipe",
+        "training.study",
+        "training.study_cells",
+        "training.terminal",
+    },
     "training.teach": {
         "training.baseline",
         "training.learn",
@@ -212,6 +251,7 @@ DIAGRAM: dict[str, set[str]] = {
         "training.recipe",
         "training.windows",
     },
+    "training.terminal": {"edge.errors"},
     "training.windows": {"edge.clock", "edge.scale", "training.series"},
 }
 
@@ -289,7 +329,7 @@ def test_every_import_is_absolute() -> None:
 
 def test_edge_imports_neither_training_nor_its_libraries() -> None:
     device = {name for name in SOURCES if name.partition(".")[0] == "edge"}
-    assert device & importers("tensorflow", "keras", "tqdm", "pyarrow") == set()
+    assert device & importers("tensorflow", "keras", "tqdm", "pyarrow", "matplotlib") == set()
     assert [(name, module) for name in device for module in GRAPH[name] if module.startswith("training")] == []
 
 
