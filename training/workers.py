@@ -2,8 +2,10 @@
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import get_context
+from types import FrameType
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -40,6 +42,11 @@ def side_by_side(work: Callable[[Item], Result], items: Sequence[Item], *, jobs:
 
 
 def _alone() -> None:
-    """Prepare a process before it imports anything: one thread, no bars, and an interrupt is the parent's business."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Prepare a process before it imports anything: one thread, no bars, and an end that leaves nothing behind."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it too, and ends its processes
+    signal.signal(signal.SIGTERM, _end)  # unlike the default, this gives back the lock that tqdm takes
     os.environ.update(ALONE)
+
+
+def _end(signum: int, frame: FrameType | None) -> None:
+    sys.exit()
