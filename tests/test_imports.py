@@ -165,9 +165,12 @@ DIAGRAM: dict[str, set[str]] = {
         "training.recipe",
         "training.report",
         "training.series",
+        "training.study_cli",
+        "training.terminal",
     },
     "training.controls": {"training.flags", "training.series"},
     "training.convert": {"training.baseline", "training.network", "training.tensorflow_quietly"},
+    "training.equal": {"training.network", "training.recipe"},
     "training.evaluate": {"edge.cohort", "edge.manifest", "edge.runtime", "training.baseline", "training.rehearse"},
     "training.fit": {
         "edge.bundle",
@@ -189,6 +192,7 @@ DIAGRAM: dict[str, set[str]] = {
     "training.forecasts": {"edge.cohort", "training.reference"},
     "training.known_sets": {"edge.errors", "edge.recording"},
     "training.learn": {"training.network", "training.recipe", "training.tensorflow_quietly"},
+    "training.memory_tasks": {"training.learn", "training.network"},
     "training.network": {"training.recipe", "training.tensorflow_quietly"},
     "training.outcome": {
         "edge.clock",
@@ -217,6 +221,7 @@ DIAGRAM: dict[str, set[str]] = {
         "training.recipe",
         "training.series",
     },
+    "training.plot": {"training.memory_tasks", "training.study"},
     "training.prepare": {
         "edge.errors",
         "edge.grid",
@@ -247,6 +252,40 @@ DIAGRAM: dict[str, set[str]] = {
     },
     "training.series": {"edge.errors", "edge.grid", "edge.reading", "edge.recording"},
     "training.standings": {"training.flags", "training.forecasts", "training.nab", "training.outcome"},
+    "training.study": {
+        "training.equal",
+        "training.learn",
+        "training.memory_tasks",
+        "training.network",
+        "training.recipe",
+        "training.workers",
+    },
+    "training.study_cells": {
+        "edge.errors",
+        "edge.manifest",
+        "edge.recording",
+        "edge.runtime",
+        "training.equal",
+        "training.evaluate",
+        "training.fit",
+        "training.network",
+        "training.prepare",
+        "training.recipe",
+        "training.rehearse",
+        "training.series",
+        "training.terminal",
+        "training.workers",
+    },
+    "training.study_cli": {
+        "edge.cli",
+        "edge.errors",
+        "training.fit",
+        "training.plot",
+        "training.recipe",
+        "training.study",
+        "training.study_cells",
+        "training.terminal",
+    },
     "training.teach": {
         "training.baseline",
         "training.learn",
@@ -255,6 +294,7 @@ DIAGRAM: dict[str, set[str]] = {
         "training.recipe",
         "training.windows",
     },
+    "training.terminal": {"edge.errors"},
     "training.windows": {"edge.clock", "edge.scale", "training.series"},
 }
 
@@ -332,7 +372,7 @@ def test_every_import_is_absolute() -> None:
 
 def test_edge_imports_neither_training_nor_its_libraries() -> None:
     device = {name for name in SOURCES if name.partition(".")[0] == "edge"}
-    assert device & importers("tensorflow", "keras", "tqdm", "pyarrow") == set()
+    assert device & importers("tensorflow", "keras", "tqdm", "pyarrow", "matplotlib") == set()
     assert [(name, module) for name in device for module in GRAPH[name] if module.startswith("training")] == []
 
 

@@ -16,7 +16,7 @@ from edge import __version__
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-TRAINING_ONLY = {"tensorflow", "keras", "tqdm", "pyarrow"}
+TRAINING_ONLY = {"tensorflow", "keras", "tqdm", "pyarrow", "matplotlib"}
 
 
 def wanted_on(machine: str, python: str = "3.11", extra: str = "") -> dict[str, Requirement]:
@@ -49,7 +49,7 @@ def test_tflite_runtime_never_meets_numpy_2() -> None:
 
 def test_the_device_part_asks_for_nothing_of_training() -> None:
     assert set(wanted_on("x86_64")) & TRAINING_ONLY == set()
-    assert set(wanted_on("x86_64", extra="training")) & TRAINING_ONLY == {"tensorflow", "tqdm", "pyarrow"}
+    assert set(wanted_on("x86_64", extra="training")) & TRAINING_ONLY == {"tensorflow", "tqdm", "pyarrow", "matplotlib"}
 
 
 def test_the_installed_version_is_the_one_in_edge() -> None:

@@ -13,11 +13,11 @@ import edge
 from edge.cli import DONE, FAILED, OPERATOR, Commands, add, guarded
 from edge.errors import ConfigError, OperatorError, ReadingError
 from edge.reading import parse_time
+from training.study_cli import add_study
+from training.terminal import HINT, count, named, say
 
 if TYPE_CHECKING:
     from training.recipe import Recipe
-
-HINT = "in the source tree: pip install '.[training]'"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_fit(commands)
     _add_evaluate(commands)
     _add_benchmark(commands)
+    add_study(commands)
     return parser
 
 
@@ -56,7 +57,7 @@ def _add_fit(commands: Commands) -> None:
     parser.add_argument("--recipe", type=Path, metavar="TOML", help="how to train (default: chosen for the data)")
     bound = parser.add_mutually_exclusive_group()
     bound.add_argument("--until", type=_time, metavar="TIME", help="leave out rows at or after this time")
-    bound.add_argument("--rows", type=_count, metavar="N", help="read the first N rows of each file only")
+    bound.add_argument("--rows", type=count, metavar="N", help="read the first N rows of each file only")
     parser.add_argument(
         "--horizons", type=_horizons, metavar="1,6,24", help="how many steps ahead to forecast (default: the recipe's)"
     )
@@ -66,7 +67,7 @@ def _add_fit(commands: Commands) -> None:
         metavar="N",
         help="seed of everything random: the same gives the same bundle (default: the recipe's)",
     )
-    parser.add_argument("--bundle-version", type=_count, default=1, metavar="N", help="number of this version")
+    parser.add_argument("--bundle-version", type=count, default=1, metavar="N", help="number of this version")
 
 
 def _add_evaluate(commands: Commands) -> None:
@@ -109,14 +110,8 @@ def _time(text: str) -> float:
         raise argparse.ArgumentTypeError(f"must be ISO 8601 or Unix seconds, got {text!r}") from wrong
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, got {text!r}")
-    return int(text)
-
-
 def _horizons(text: str) -> tuple[int, ...]:
-    return tuple(sorted({_count(piece) for piece in text.split(",")}))
+    return tuple(sorted({count(piece) for piece in text.split(",")}))
 
 
 def _fit(options: argparse.Namespace) -> int:
@@ -126,16 +121,16 @@ def _fit(options: argparse.Namespace) -> int:
 
     check_outputs([options.out], [*options.data, *([options.recipe] if options.recipe else [])])
     recipe = _recipe(options)
-    _say("loading TensorFlow")
+    say("loading TensorFlow")
     from training.card import card
     from training.fit import ParityError, fit
     from training.pack import pack
     from training.series import read
 
     try:
-        prepared, fitted = fit(read(options.data, rows=options.rows, until=options.until), recipe, _say)
+        prepared, fitted = fit(read(options.data, rows=options.rows, until=options.until), recipe, say)
     except OperatorError as wrong:
-        raise _named(options.data, wrong) from wrong
+        raise named(options.data, wrong) from wrong
     except ParityError as far:
         print(f"error: {far}", file=sys.stderr)
         return FAILED
@@ -152,20 +147,11 @@ def _recipe(options: argparse.Namespace) -> "Recipe":
     try:
         recipe = recipes.load(options.recipe) if options.recipe else recipes.default()
     except ConfigError as wrong:
-        raise _named([options.recipe], wrong) from wrong
+        raise named([options.recipe], wrong) from wrong
     name = recipe.name or stem(options.out.with_suffix(""))
     horizons = options.horizons or recipe.data.horizons
     seed = recipe.seed if options.seed is None else options.seed
     return replace(recipe, name=name, seed=seed, data=replace(recipe.data, horizons=horizons))
-
-
-def _named(files: Sequence[Path], wrong: OperatorError) -> OperatorError:
-    """Put the file's name before each problem that lacks it."""
-    place = str(files[0]) if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"
-    known = tuple(map(str, files))
-    return OperatorError(
-        [problem if problem.startswith(known) else f"{place}: {problem}" for problem in wrong.problems]
-    )
 
 
 def _evaluate(options: argparse.Namespace) -> int:
@@ -199,9 +185,6 @@ def _benchmark(options: argparse.Namespace) -> int:
     print(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode() if options.json else text(report))
     return FAILED if report.broke else DONE
 
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
