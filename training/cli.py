@@ -13,6 +13,7 @@ import edge
 from edge.cli import DONE, FAILED, OPERATOR, Commands, add, guarded
 from edge.errors import ConfigError, OperatorError, ReadingError
 from edge.reading import parse_time
+from training import quantisation_command, report_command
 
 if TYPE_CHECKING:
     from training.recipe import Recipe
@@ -39,6 +40,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_fit(commands)
     _add_evaluate(commands)
+    report_command.add_parser(commands)
+    _add_study(commands)
     return parser
 
 
@@ -79,6 +82,18 @@ def _add_evaluate(commands: Commands) -> None:
         help="CSV of labelled spans `start,end` (`stream` if there are several)",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+def _add_study(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "study",
+        help="measure what a choice is worth",
+        description="Measure what a choice is worth.",
+        epilog="example:\n  tidegate-train study quantisation --data data --quick",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    studies = parser.add_subparsers(required=True, metavar="STUDY")
+    quantisation_command.add_parser(studies)
 
 
 def _time(text: str) -> float:
@@ -150,9 +165,9 @@ def _named(files: Sequence[Path], wrong: OperatorError) -> OperatorError:
 def _evaluate(options: argparse.Namespace) -> int:
     import orjson
 
-    from training.report import evaluate, text
+    from training.measure import evaluate, gather, text
 
-    report = evaluate(options.bundle, options.data, options.events)
+    report = evaluate(gather(options.bundle, options.data, options.events))
     print(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode() if options.json else text(report))
     return DONE
 
