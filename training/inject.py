@@ -131,7 +131,7 @@ def one_step_spread(past: Doubles) -> Doubles:
 
     Source: Rousseeuw & Croux (1993), JASA 88, 1273-1283: the MAD with b = 1.4826.
 
-    >>> one_step_spread(np.array([[0.0, 5.0], [1.0, 5.0], [-1.0, 5.0], [0.0, 5.0]]))
+    >>> one_step_spread(np.array([[0.0, 5.0], [1.0, 5.0], [1.0, 5.0], [4.0, 5.0]]))
     array([1.4826, 0.    ])
     """
     return np.array([_spread(np.diff(column[~np.isnan(column)])) for column in past.T])
