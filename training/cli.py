@@ -13,7 +13,7 @@ import edge
 from edge.cli import DONE, FAILED, OPERATOR, Commands, add, guarded
 from edge.errors import ConfigError, OperatorError, ReadingError
 from edge.reading import parse_time
-from training import quantisation_command, report_command
+from training import int8_command, quantisation_command, report_command
 
 if TYPE_CHECKING:
     from training.recipe import Recipe
@@ -94,6 +94,7 @@ def _add_study(commands: Commands) -> None:
     )
     studies = parser.add_subparsers(required=True, metavar="STUDY")
     quantisation_command.add_parser(studies)
+    int8_command.add_parser(studies)
 
 
 def _time(text: str) -> float:

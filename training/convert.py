@@ -25,19 +25,18 @@ Disliked: the file is rewritten with TensorFlow's own schema, which is not among
 """
 
 import tempfile
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from training.baseline import Highway
+from training.multiply import multiply_in_int8
 from training.network import Network, multiples
 from training.tensorflow_quietly import keras, silenced, tf  # before the rest of TensorFlow
 
 # isort: split
 from tensorflow.lite.python import schema_py_generated as schema
-from tensorflow.lite.python.convert import mlir_quantize
 from tensorflow.lite.tools import flatbuffer_utils
 
 Floats = NDArray[np.float32]
@@ -78,7 +77,7 @@ def convert(
         tf.saved_model.save(module, folder, signatures={SIGNATURE: module.step})
         graph = bytes(tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE]).convert())
         if mode == "int8":
-            return _multiply_in_int8(folder, graph, representative)
+            return multiply_in_int8(folder, graph, _named(representative), network.state_sizes, kept_float=_is_highway)
     if mode == "dynamic":
         return _narrow(graph, _store_int8, CHANNELS_VERSION)
     return _narrow(graph, _store_float16, FLOAT16_VERSION) if mode == "float16" else graph
@@ -215,33 +214,6 @@ def _store_int8(kernel: Floats, stored: schema.TensorT) -> bytes:
     stored.quantization.zeroPoint = [0] * len(scale)
     stored_bytes: bytes = np.round(kernel / scale[:, None]).astype(np.int8).tobytes()
     return stored_bytes
-
-
-def _multiply_in_int8(folder: str, graph: bytes, representative: Iterable[Rows]) -> bytes:
-    """Take the network's products in int8, from input to output, and everything else in float32.
-
-    Gates and cell states do not fit into 8 bits: with them in int8 the correction was 8–12 % away from float on drawn
-    data, with the products alone 2–5 %; on real recordings the products alone cost 3–13 %.
-    """
-    converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE])
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: _named(representative)
-    converter._experimental_calibrate_only = True
-    model = flatbuffer_utils.read_model_from_bytearray(bytearray(graph))
-    names = {number: name for name, number in vars(schema.BuiltinOperator).items()}
-    operators = {names[code.builtinCode] for code in model.operatorCodes} - {"FULLY_CONNECTED"}
-    highway = [name for name in (tensor.name.decode() for tensor in model.subgraphs[0].tensors) if _is_highway(name)]
-    with warnings.catch_warnings(action="ignore", category=UserWarning):  # its own interpreter is to be retired
-        calibrated = converter.convert()
-    return bytes(
-        mlir_quantize(
-            calibrated,
-            # A scale for each output makes it write FULLY_CONNECTED version 12, which tflite-runtime 2.14 refuses.
-            disable_per_channel_for_dense_layers=True,
-            denylisted_ops=sorted(operators),
-            denylisted_nodes=highway,
-        )
-    )
 
 
 def _named(representative: Iterable[Rows]) -> Iterator[tuple[str, dict[str, Floats]]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.cli import DONE, Commands, add
+from edge.errors import RecordingError
 
 if TYPE_CHECKING:
     from training.known_sets import KnownSet
@@ -55,7 +56,10 @@ def _study(options: argparse.Namespace) -> int:
     costs: list[Cost] = []
     for number, known in enumerate(sets, start=1):
         _say(f"{known.name} ({number} of {len(sets)})")
-        costs += _kept(known, options.work, default())
+        try:
+            costs += _kept(known, options.work, default())
+        except RecordingError as unfit:  # such as a sensor that never moves: no bundle, nothing to compare
+            _say(f"note: {known.name} is left out: {unfit}")
     print(orjson.dumps(costs, option=orjson.OPT_INDENT_2).decode() if options.json else _text(costs))
     return DONE
 
