@@ -40,7 +40,7 @@ VARIANTS: Mapping[str, Bits] = {
     "products": {"products": 8},
     "c": {"c": 8},
     "head": {"head": 8},
-    "weights, x, h, products, head (the mode int8)": PRODUCTS,
+    "the mode int8: weights, x, h, products, head": PRODUCTS,
     "the mode int8, a scale for each output": {**PRODUCTS, WHOLE: 32, EACH: 8},
     "the mode int8, x in 16 bits": {**PRODUCTS, "x": 16},
     "the mode int8, products in 16 bits": {**PRODUCTS, "products": 16},

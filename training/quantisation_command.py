@@ -82,7 +82,7 @@ def _kept(known: "KnownSet", work: Path, recipe: "Recipe") -> "list[Cost]":
     import orjson
 
     from edge.bundle import write_atomically
-    from training.quantisation_study import Cost, study
+    from training.quantisation_study import SECOND, Cost, study
 
     mark = _mark(known, recipe)
     place = work / f"{known.name.replace('/', '.')}.json"
@@ -90,7 +90,7 @@ def _kept(known: "KnownSet", work: Path, recipe: "Recipe") -> "list[Cost]":
         kept = orjson.loads(place.read_bytes())
         if kept["mark"] == mark:
             return [Cost(**cost) for cost in kept["costs"]]
-    costs = study(known, recipe, _say)
+    costs = study(known, recipe, _say, second=SECOND)
     write_atomically(place, orjson.dumps({"mark": mark, "costs": costs}, option=orjson.OPT_INDENT_2))
     return costs
 

@@ -73,7 +73,7 @@ class _Served:
     flagged: NDArray[np.bool_]
 
 
-def study(known: KnownSet, recipe: Recipe, say: Say, *, second: Path = SECOND) -> list[Cost]:
+def study(known: KnownSet, recipe: Recipe, say: Say, *, second: Path) -> list[Cost]:
     """Train a set once, convert it in every mode, and compare.
 
     Args:
