@@ -35,7 +35,11 @@ def _study(options: argparse.Namespace) -> int:
         _say(known.name)
         rows = known.fitted_rows(len(read([known.path], rows=None, until=None)[0].times))
         prepared = prepare(read([known.path], rows=rows, until=None), default())
-        found[known.name] = losses(prepared, teach(prepared, default(), _say))
+        lost = losses(prepared, teach(prepared, default(), _say))
+        if lost is None:
+            _say(f"note: {known.name} is left out: training left the correction at nothing")
+        else:
+            found[known.name] = lost
     if options.json:
         print(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
         return DONE

@@ -87,8 +87,10 @@ def to_grid(values: Doubles, least: float, most: float, bits: int) -> Doubles:
     return rounded
 
 
-def losses(prepared: Prepared, taught: Taught) -> dict[str, float]:
+def losses(prepared: Prepared, taught: Taught) -> dict[str, float] | None:
     """Return for each of `VARIANTS` the relative RMSE of the correction over the first stream's calibrate split.
+
+    None where training left the correction at nothing, of which nothing can be lost.
 
     Raises:
         ValueError: the network is no LSTM.
@@ -105,6 +107,8 @@ def losses(prepared: Prepared, taught: Taught) -> dict[str, float]:
     x = span.astype(np.float64)
     wanted = unit * step.run(x, _as_it_is)[:, : len(unit)]
     size = float(np.sqrt(np.mean(wanted**2)))
+    if size == 0.0:
+        return None
     found = {}
     for name, bits in VARIANTS.items():
         got = unit * _Step(taught.network, bits).run(x, ranges.rounding(bits))[:, : len(unit)]

@@ -32,6 +32,7 @@ def test_only_an_lstm_is_studied() -> None:
 
 def test_more_bits_lose_less(chaotic: Trial) -> None:
     found = losses(chaotic.prepared, chaotic.taught)
+    assert found is not None
     assert set(found) == set(VARIANTS)
     assert all(loss > 0.0 for loss in found.values())
     assert (
@@ -39,6 +40,12 @@ def test_more_bits_lose_less(chaotic: Trial) -> None:
         < found["the mode int8: weights, x, h, products, head"]
     )
     assert found["weights in 8 bits, everything else in 16"] < found["everything"]
+
+
+def test_of_no_correction_nothing_is_lost(chaotic: Trial) -> None:
+    size = len(chaotic.prepared.sensors), len(chaotic.prepared.horizons), chaotic.taught.network.inputs
+    network = build(Architecture(units=(6,)), sensors=size[0], horizons=size[1], inputs=size[2], seed=1)
+    assert losses(chaotic.prepared, replace(chaotic.taught, network=network)) is None
 
 
 def test_a_grid_of_many_bits_changes_next_to_nothing() -> None:
