@@ -30,25 +30,24 @@ Doubles = NDArray[np.float64]
 Tensor = Callable[[str, Doubles], Doubles]
 Bits = Mapping[str, int]
 WHOLE, EACH = "weights", "weights, a scale for each output"
-PRODUCTS = dict.fromkeys((WHOLE, "x", "h", "products", "head"), 8)
+FROM_X, FROM_H = "x-products", "h-products"
+PRODUCTS = dict.fromkeys((WHOLE, "x", "h", FROM_X, FROM_H, "head"), 8)
 ALL = {**PRODUCTS, "c": 8}
+MODE_INT8 = "the mode int8: weights, h and its products"
 VARIANTS: Mapping[str, Bits] = {
-    "weights, a scale for each output": {EACH: 8},
-    "weights": {WHOLE: 8},
+    EACH: {EACH: 8},
+    WHOLE: {WHOLE: 8},
     "x": {"x": 8},
     "h": {"h": 8},
-    "products": {"products": 8},
+    "products": {FROM_X: 8, FROM_H: 8},
     "c": {"c": 8},
     "head": {"head": 8},
-    "the mode int8: weights, x, h, products, head": PRODUCTS,
-    "the mode int8, a scale for each output": {**PRODUCTS, WHOLE: 32, EACH: 8},
-    "the mode int8, x in 16 bits": {**PRODUCTS, "x": 16},
-    "the mode int8, products in 16 bits": {**PRODUCTS, "products": 16},
-    "the mode int8, x, h, products and head in 16 bits": {**dict.fromkeys(PRODUCTS, 16), WHOLE: 8},
-    "everything": ALL,
-    "everything, c in 16 bits": {**ALL, "c": 16},
-    "weights in 8 bits, everything else in 16": {**dict.fromkeys(ALL, 16), WHOLE: 8},
-    "weights in 8 bits, a scale for each output, everything else in 16": {**dict.fromkeys(ALL, 16), WHOLE: 32, EACH: 8},
+    MODE_INT8: {WHOLE: 8, "h": 8, FROM_H: 8},
+    "all products: weights, x, h, products, head": PRODUCTS,
+    "all products, x in 16 bits": {**PRODUCTS, "x": 16},
+    "all products, head in 16 bits": {**PRODUCTS, "head": 16},
+    "all products, c too": ALL,
+    "weights, all else in 16 bits": {**dict.fromkeys(ALL, 16), WHOLE: 8},
 }
 
 
@@ -147,8 +146,8 @@ class _Step:
         value = row
         for place, (kernel, recurrent, bias) in enumerate(self._layers):
             h, c = states[place]
-            from_x = tensor(f"products {place} x", tensor(f"x {place}", value) @ kernel)
-            from_h = tensor(f"products {place} h", tensor(f"h {place}", h) @ recurrent)
+            from_x = tensor(f"{FROM_X} {place}", tensor(f"x {place}", value) @ kernel)
+            from_h = tensor(f"{FROM_H} {place}", tensor(f"h {place}", h) @ recurrent)
             enter, keep, new, leave = np.split(from_x + from_h + bias, 4)
             c = tensor(f"c {place}", _sigmoid(keep) * c + _sigmoid(enter) * np.tanh(new))
             h = _sigmoid(leave) * np.tanh(c)

@@ -41,7 +41,7 @@ class KnownSet:
         kind: how it is judged.
         path: the recording.
         labels: its labelled events; None where it has none, as forecasts need none.
-        told: how many rows a list beside the recordings gives to the fit; None where a rule does.
+        told: how many rows the fit may see; None where it is a share of them.
     """
 
     name: str
@@ -63,9 +63,7 @@ class KnownSet:
         """
         if self.told is not None:
             return self.told
-        if self.kind == "nab":
-            return min(int(NAB_SHARE * rows), NAB_MOST)
-        return int(FORECAST_SHARE * rows) if self.kind == "forecast" else FITTED_ROWS[self.kind]
+        return int(FORECAST_SHARE * rows) if self.kind == "forecast" else min(int(NAB_SHARE * rows), NAB_MOST)
 
 
 def find(data: Path) -> list[KnownSet]:
@@ -86,7 +84,7 @@ def find(data: Path) -> list[KnownSet]:
 def _below(data: Path, folder: str, kind: Kind) -> list[KnownSet]:
     paths = sorted((data / folder).rglob(f"*{ENDING}"))
     told = _told(data / folder / "train_rows.json", paths) if kind == "msl" and paths else {}
-    return [_known(data, path, kind, told.get(stem(path))) for path in paths]
+    return [_known(data, path, kind, told.get(stem(path), FITTED_ROWS.get(kind))) for path in paths]
 
 
 def _known(data: Path, path: Path, kind: Kind, told: int | None) -> KnownSet:

@@ -1,11 +1,17 @@
-"""Take the network's matrix products in int8: the quantisation mode `int8`.
+"""Take the network's matrix products in int8, where that holds: the quantisation mode `int8`.
 
-Gates and cell states do not fit into 8 bits, so the products alone are quantised, their inputs and outputs with them.
-The products are with x and with h, an LSTM's output of the step before. The step graph carries h and the cell state c
-packed into one tensor, and the converter gives whatever is cut out of a tensor the scale of the whole. c is not
-bounded and is often ten times as large as h, which leaves h some 50 of 256 levels. So the packed tensor is told the
-range of h alone: c is float throughout, and no number of it is ever rounded to that scale. `tidegate-train study int8`
-shows what each tensor loses.
+What was found with `tidegate-train study int8`, and is left out or mended here:
+
+- Gates and cell states do not fit into 8 bits: only products are quantised, their inputs and outputs with them.
+- h, an LSTM's output of the step before, fits. But the step graph carries it and the cell state c packed into one
+  tensor, and the converter gives whatever is cut out of a tensor the scale of the whole. c is not bounded and often ten
+  times as large, which left h some 50 of 256 levels. So the packed tensor is told the range of h alone: c is float
+  throughout, and no number of it is ever rounded to that scale.
+- x holds scaled values, changes, masks and the clock on one grid: masks that are always 1 fall between two of its
+  steps, and a recurrent network adds that up. The products with x keep float activations.
+- Correction and widths leave the head in one tensor, whose scale the widths set. So does the head's last product.
+
+The kernels of what is left out are stored in int8 as in the mode `dynamic`.
 """
 
 import warnings
@@ -33,7 +39,7 @@ def multiply_in_int8(
     *,
     kept_float: Callable[[str], bool],
 ) -> bytes:
-    """Take the network's products in int8, from input to output, and everything else in float32.
+    """Take the network's products with h in int8, from input to output, and everything else in float32.
 
     Args:
         folder: the saved model.
@@ -48,7 +54,7 @@ def multiply_in_int8(
     converter._experimental_calibrate_only = True
     model = flatbuffer_utils.read_model_from_bytearray(bytearray(graph))
     operators = {NAMES[code.builtinCode] for code in model.operatorCodes} - {"FULLY_CONNECTED"}
-    names = [tensor.name.decode() for tensor in model.subgraphs[0].tensors]
+    kept = [name for name in _names(model) if kept_float(name)] + _products_with_x(model)
     with warnings.catch_warnings(action="ignore", category=UserWarning):  # its own interpreter is to be retired
         calibrated = converter.convert()
     return bytes(
@@ -57,9 +63,20 @@ def multiply_in_int8(
             # A scale for each output makes it write FULLY_CONNECTED version 12, which tflite-runtime 2.14 refuses.
             disable_per_channel_for_dense_layers=True,
             denylisted_ops=sorted(operators),
-            denylisted_nodes=[name for name in names if kept_float(name)],
+            denylisted_nodes=kept,
         )
     )
+
+
+def _names(model: schema.ModelT) -> list[str]:
+    return [tensor.name.decode() for tensor in model.subgraphs[0].tensors]
+
+
+def _products_with_x(model: schema.ModelT) -> list[str]:
+    """Name the products with the graph's own input x."""
+    x = next(tensor.tensorIndex for tensor in model.signatureDefs[0].inputs if tensor.name == b"x")
+    names = _names(model)
+    return [names[operator.outputs[0]] for operator in model.subgraphs[0].operators if operator.inputs[0] == x]
 
 
 def _range_of_h(calibrated: bytes) -> bytes:
