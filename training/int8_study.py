@@ -1,14 +1,14 @@
 """Find which tensors of an LSTM's step lose when they are held in few bits, one kind of tensor at a time.
 
 The step is run in numpy, its state carried, and tensors are rounded to a grid of 2^bits even steps between the least
-and the largest value that each took over the end of the fit split, as a converter measures them. What comes out is
-compared with the same run in full precision over the calibrate split.
+and the largest value that each took over the fit split, as the converter measures them. What comes out is compared
+with the same run in full precision over the calibrate split.
 
 | tensor | what it is |
 |---|---|
-| `weights` | kernels, one scale for each, as the `int8` mode has them |
+| `weights` | kernels, one scale for each |
 | `weights, a scale for each output` | kernels as the `dynamic` mode has them |
-| `x`, `h` | what the kernels are multiplied with: inputs, and the output of the step before |
+| `x`, `h` | what the recurrent kernels are multiplied with: inputs, and the output of the step before |
 | `products` | what the kernels give, before the gates |
 | `c` | the cell state, carried from step to step |
 | `head` | what goes into the head's layers, and comes out of them |

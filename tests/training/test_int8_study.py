@@ -9,7 +9,7 @@ import pytest
 
 from tests.training.conftest import Trial, chaos, recording_of, write_table
 from training import cli, recipe
-from training.int8_study import VARIANTS, _as_it_is, _Step, losses, to_grid
+from training.int8_study import MODE_INT8, VARIANTS, _as_it_is, _Step, losses, to_grid
 from training.network import build, correct
 from training.recipe import Architecture, Training
 
@@ -35,11 +35,8 @@ def test_more_bits_lose_less(chaotic: Trial) -> None:
     assert found is not None
     assert set(found) == set(VARIANTS)
     assert all(loss > 0.0 for loss in found.values())
-    assert (
-        found["the mode int8, x, h, products and head in 16 bits"]
-        < found["the mode int8: weights, x, h, products, head"]
-    )
-    assert found["weights in 8 bits, everything else in 16"] < found["everything"]
+    assert found[MODE_INT8] < found["all products, c too"]
+    assert found["weights, all else in 16 bits"] < found["all products: weights, x, h, products, head"]
 
 
 def test_of_no_correction_nothing_is_lost(chaotic: Trial) -> None:
