@@ -138,13 +138,17 @@ class DetectionTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataTable:
-    """Say what the bundle was trained on: hash of all values, span, rows and streams."""
+    """Say what the bundle was trained on: hash of all values, span, rows and streams.
+
+    `calibrated_from` is for each stream the time from which on its intervals and scores were calibrated.
+    """
 
     sha256: str
     start: str
     end: str
     rows: int
     streams: tuple[str, ...]
+    calibrated_from: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

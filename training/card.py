@@ -72,18 +72,40 @@ def verdict(manifest: Manifest) -> str:
     )
 
 
+QUALITY = ("sensor", "horizon", "forecast", "persistence", "seasonal", "ridge", "skill", "coverage", "width")
+
+
+def quality_cells(row: QualityRow) -> tuple[str, ...]:
+    """Write measured quality as the cells of a table below `QUALITY`: RMSE in sensor units, coverage, width, skill."""
+    return (
+        row.sensor,
+        str(row.horizon),
+        f"{row.forecast:.4g}",
+        f"{row.persistence:.4g}",
+        "–" if row.seasonal is None else f"{row.seasonal:.4g}",
+        f"{row.ridge:.4g}",
+        f"{skill(row):+.1%}",
+        f"{row.coverage:.1%}",
+        f"{row.width:.4g}",
+    )
+
+
 def quality_table(quality: Sequence[QualityRow]) -> list[str]:
-    """Write measured quality as a Markdown table: RMSE in sensor units, coverage, width, skill."""
-    if not quality:
+    """Write measured quality as a Markdown table."""
+    return markdown(QUALITY, [quality_cells(row) for row in quality])
+
+
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Write a Markdown table, all but its first column to the right; nothing if it has no rows.
+
+    >>> markdown(("stream", "rows"), [("boiler", "9")])
+    ['| stream | rows |', '|---|--:|', '| boiler | 9 |']
+    """
+    if not rows:
         return []
-    lines = [
-        "| sensor | horizon | forecast | persistence | seasonal | ridge | skill | coverage | width |",
-        "|---|--:|--:|--:|--:|--:|--:|--:|--:|",
-    ]
-    for row in quality:
-        seasonal = "–" if row.seasonal is None else f"{row.seasonal:.4g}"
-        lines.append(
-            f"| {row.sensor} | {row.horizon} | {row.forecast:.4g} | {row.persistence:.4g} | {seasonal} | "
-            f"{row.ridge:.4g} | {skill(row):+.1%} | {row.coverage:.1%} | {row.width:.4g} |"
-        )
-    return lines
+    rule = "|---" + "|--:" * (len(header) - 1) + "|"
+    return [_line(header), rule, *map(_line, rows)]
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

@@ -13,6 +13,7 @@ import edge
 from edge.cli import DONE, FAILED, OPERATOR, Commands, add, guarded
 from edge.errors import ConfigError, OperatorError, ReadingError
 from edge.reading import parse_time
+from training import report_command
 from training.study_cli import add_study
 from training.terminal import HINT, count, named, say
 
@@ -40,6 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_fit(commands)
     _add_evaluate(commands)
     _add_benchmark(commands)
+    report_command.add_parser(commands)
     add_study(commands)
     return parser
 
@@ -99,7 +101,7 @@ def _add_benchmark(commands: Commands) -> None:
         "--work", type=Path, default=Path("build/benchmark"), metavar="DIR",
         help="where the result of each set is kept, so that it is not measured twice (default: build/benchmark)",
     )  # fmt: skip
-    parser.add_argument("--jobs", type=_count, metavar="N", help="sets at a time (default: one a core, at most 2)")
+    parser.add_argument("--jobs", type=count, metavar="N", help="sets at a time (default: one a core, at most 2)")
     parser.add_argument("--json", action="store_true", help="print everything as JSON instead of tables")
 
 
@@ -157,9 +159,9 @@ def _recipe(options: argparse.Namespace) -> "Recipe":
 def _evaluate(options: argparse.Namespace) -> int:
     import orjson
 
-    from training.report import evaluate, text
+    from training.measure import evaluate, gather, text
 
-    report = evaluate(options.bundle, options.data, options.events)
+    report = evaluate(gather(options.bundle, options.data, options.events))
     print(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode() if options.json else text(report))
     return DONE
 
@@ -184,7 +186,6 @@ def _benchmark(options: argparse.Namespace) -> int:
     report = benchmark(chosen, options.work, jobs=options.jobs, asked=asked)
     print(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode() if options.json else text(report))
     return FAILED if report.broke else DONE
-
 
 
 if __name__ == "__main__":

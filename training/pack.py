@@ -84,12 +84,14 @@ def describe(fitted: Fitted, prepared: Prepared, recipe: Recipe, version: int) -
 
 def _data(prepared: Prepared) -> DataTable:
     series = prepared.series
+    begun = {one.stream: one.times[cuts.stop] for one, cuts in zip(series, prepared.cuts, strict=True)}
     return DataTable(
         sha256=fingerprint(series, prepared.sensors),
         start=iso(min(float(one.times[0]) for one in series)),
         end=iso(max(float(one.times[-1]) for one in series)),
         rows=sum(map(len, series)),
-        streams=tuple(sorted(one.stream for one in series)),
+        streams=tuple(sorted(begun)),
+        calibrated_from=tuple(iso(float(begun[stream])) for stream in sorted(begun)),
     )
 
 

@@ -1,4 +1,4 @@
-"""The commands `tidegate-train study memory` and `tidegate-train study cells`: what memory is worth, shown."""
+"""The command `tidegate-train study`: what a choice is worth; memory and cells are here, quantisation beside it."""
 
 import argparse
 import os
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from edge.cli import DONE, FAILED, Commands, add
 from edge.errors import ConfigError, OperatorError
+from training import int8_command, quantisation_command
 from training.terminal import HINT, count, named, say
 
 if TYPE_CHECKING:
@@ -24,14 +25,16 @@ def add_study(commands: Commands) -> None:
     """Add the command group."""
     parser = commands.add_parser(
         "study",
-        help="show what memory is worth: on tasks made for it, or on recordings",
-        description="Show what memory is worth, with cells of equal parameter count.",
+        help="measure what a choice is worth: memory, cells, quantisation",
+        description="Measure what a choice is worth.",
         epilog="example:\n  tidegate-train study memory --quick",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     studies = parser.add_subparsers(required=True, metavar="STUDY")
     _add_memory(studies)
     _add_cells(studies)
+    quantisation_command.add_parser(studies)
+    int8_command.add_parser(studies)
 
 
 def _add_memory(studies: Commands) -> None:

@@ -166,6 +166,20 @@ def test_quantised_graphs_hold_the_kernels_that_they_say(case: Case) -> None:
     assert kernels("int8") == {types.INT8, types.FLOAT32}
 
 
+def test_in_int8_h_has_a_scale_of_its_own_and_not_that_of_the_cell_state(case: Case) -> None:
+    model = flatbuffer_utils.read_model_from_bytearray(bytearray(case.graphs["int8"]))
+    main = model.subgraphs[0]
+    narrowed = [
+        main.tensors[operator.outputs[0]]
+        for operator in main.operators
+        if model.operatorCodes[operator.opcodeIndex].builtinCode == schema.BuiltinOperator.QUANTIZE
+    ]
+    units = {sizes[0] for sizes in case.network.state_sizes}
+    ranges = [255 * tensor.quantization.scale[0] for tensor in narrowed if tensor.shape[-1] in units]
+    assert bool(ranges) == bool(units)
+    assert all(spanned <= 2.01 for spanned in ranges)  # h is in -1..1
+
+
 def test_int8_kernels_take_a_quarter_of_float_ones_and_float16_half() -> None:
     network = build(Architecture(units=(64,)), inputs=INPUTS, horizons=HORIZONS, sensors=SENSORS, seed=1)
     size = {mode: len(convert_to(network, mode)) for mode in ("float32", "float16", "dynamic")}

@@ -53,6 +53,7 @@ def test_the_manifest_says_what_it_was_trained_on(chaotic: Trial) -> None:
     data = describe(chaotic.fitted, chaotic.prepared, chaotic.recipe, 1).data
     assert (data.rows, data.streams) == (600, ("one",))
     assert (data.start, data.end) == (iso(START), iso(START + 599 * PERIOD))
+    assert data.calibrated_from == (iso(START + 450 * PERIOD),)
     assert data.sha256 == fingerprint(chaotic.prepared.series, ("a", "b"))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge import bundle
+from edge.bundle import Bundle
 from edge.cohort import Learned
 from edge.errors import counted
 from edge.manifest import Manifest, QualityRow
@@ -68,29 +69,53 @@ class Report:
     streams: tuple[StreamReport, ...]
 
 
-def evaluate(path: Path, data: Sequence[Path], events: Sequence[Path]) -> Report:
-    """Measure a bundle on rows that it was not trained on.
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Hold a bundle and what it is measured on.
 
-    Rows up to the end of the training data only prime the state. If there are none after it, all rows are judged and
-    the report says so.
+    Attributes:
+        file: name of the bundle's file.
+        bundle: loaded.
+        recordings: one for each file of data.
+        labels: for each stream, start and end of its labelled events; None if there are no labels.
+        after: rows later than this are newer than the training data, Unix seconds UTC.
+    """
+
+    file: str
+    bundle: Bundle
+    recordings: tuple[Recording, ...]
+    labels: Labels | None
+    after: float
+
+
+def gather(path: Path, data: Sequence[Path], events: Sequence[Path]) -> Case:
+    """Load a bundle, and read recorded history with its labels.
 
     Raises:
         OperatorError: a file needs the user.
     """
     loaded = bundle.load(path)
-    manifest, model = loaded.manifest, loaded.model
-    learned = manifest.learned()
     recordings = read(data, rows=None, until=None)
     for file, recording in zip(data, recordings, strict=True):
-        check_columns(file, recording, learned)
-    after = parse_time(manifest.data.end)
-    unseen = any((recording.times > after).any() for recording in recordings)
-    judged_after = after if unseen else -np.inf
-    quality = _quality(model, learned, recordings, judged_after)
+        check_columns(file, recording, loaded.manifest.learned())
     labels = _labels(events, [name for recording in recordings for name in recording.stream_names])
-    streams = [row for one in recordings for row in _streams(model, manifest, one, judged_after, labels)]
+    return Case(path.name, loaded, tuple(recordings), labels, parse_time(loaded.manifest.data.end))
+
+
+def evaluate(case: Case) -> Report:
+    """Measure a bundle on rows that it was not trained on.
+
+    Rows up to the end of the training data only prime the state. If there are none after it, all rows are judged and
+    the report says so.
+    """
+    manifest, model = case.bundle.manifest, case.bundle.model
+    recordings = case.recordings
+    unseen = any((recording.times > case.after).any() for recording in recordings)
+    judged_after = case.after if unseen else -np.inf
+    quality = _quality(model, manifest.learned(), recordings, judged_after)
+    streams = [row for one in recordings for row in _streams(model, manifest, one, judged_after, case.labels)]
     skills = [skill(row) for row in quality if row.samples]
-    return Report(path.name, unseen, float(np.mean(skills)) if skills else None, tuple(quality), tuple(streams))
+    return Report(case.file, unseen, float(np.mean(skills)) if skills else None, tuple(quality), tuple(streams))
 
 
 def _quality(model: Model, learned: Learned, recordings: Sequence[Recording], after: float) -> list[QualityRow]:
@@ -172,22 +197,27 @@ def _labels(files: Sequence[Path], streams: Sequence[str]) -> Labels | None:
 
 def text(report: Report) -> str:
     """Write the report for a terminal: the weakest news first."""
-    worst = [row for row in report.quality if row.samples and skill(row) < 0]
+    lines = [*headlines(report), "", *quality_table(report.quality), "", *map(stream_line, report.streams)]
+    return "\n".join(lines)
+
+
+def headlines(report: Report) -> list[str]:
+    """Say first what is weak."""
     lines = []
     if not report.unseen:
         lines.append("no row is newer than the training data: what follows was measured on data the bundle has seen")
     if report.mean_skill is not None:
         pairs = sum(1 for row in report.quality if row.samples)
+        worse = sum(1 for row in report.quality if row.samples and skill(row) < 0)
         lines.append(
             f"mean skill {report.mean_skill:+.1%} against the better of persistence and ridge; worse than it on "
-            f"{len(worst)} of {pairs} pairs of sensor and horizon"
+            f"{worse} of {pairs} pairs of sensor and horizon"
         )
-    lines += ["", *quality_table(report.quality), ""]
-    lines += [_stream_line(row) for row in report.streams]
-    return "\n".join(lines)
+    return lines
 
 
-def _stream_line(row: StreamReport) -> str:
+def stream_line(row: StreamReport) -> str:
+    """Say in one line how a stream was flagged."""
     events = counted(row.false_events, "event")
     if row.found is not None:
         false = counted(row.false_events, "false event")
