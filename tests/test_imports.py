@@ -16,7 +16,10 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("edge", "training")
 TFLITE_RUNTIMES = {"ai_edge_litert", "tflite_runtime"}
-CORE = ("topics", "reading", "grid", "window", "scale", "clock", "cohort", "score", "event", "message", "rows")
+CORE = (
+    "topics", "reading", "grid", "window", "scale", "clock", "due", "experts", "interval", "cohort", "score", "event",
+    "message", "rows",
+)  # fmt: skip
 CORE_LIBRARIES = {"numpy", "orjson"}
 # What would let a clock, a file, a socket, a thread, chance or a log into the core: ruff refuses the same list.
 TIDY = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["ruff"]["lint"][
@@ -26,7 +29,7 @@ IMPURE = set(TIDY["banned-module-level-imports"])
 IMPURE_CALLS = {"open", "print", "input", ".now", ".utcnow", ".today"}
 
 DIAGRAM: dict[str, set[str]] = {
-    "edge.bundle": {"edge.errors", "edge.manifest", "edge.runtime", "edge.scale", "edge.tables"},
+    "edge.bundle": {"edge.cohort", "edge.errors", "edge.manifest", "edge.runtime", "edge.scale", "edge.tables"},
     "edge.check": {
         "edge.bundle",
         "edge.cohort",
@@ -46,7 +49,18 @@ DIAGRAM: dict[str, set[str]] = {
         "edge.errors",
         "edge.replay_files",
     },
-    "edge.cohort": {"edge.clock", "edge.grid", "edge.rows", "edge.runtime", "edge.scale", "edge.score", "edge.window"},
+    "edge.cohort": {
+        "edge.clock",
+        "edge.due",
+        "edge.experts",
+        "edge.grid",
+        "edge.interval",
+        "edge.rows",
+        "edge.runtime",
+        "edge.scale",
+        "edge.score",
+        "edge.window",
+    },
     "edge.config": {"edge.errors", "edge.payloads", "edge.tables", "edge.topics"},
     "edge.daemon": {
         "edge.bundle",
@@ -73,10 +87,13 @@ DIAGRAM: dict[str, set[str]] = {
         "edge.subscriber",
         "edge.topics",
     },
+    "edge.due": {"edge.rows"},
     "edge.embedded": {"edge.errors"},
     "edge.event": {"edge.cohort"},
+    "edge.experts": {"edge.rows"},
     "edge.grid": {"edge.reading"},
     "edge.health": {"edge", "edge.errors", "edge.line", "edge.message", "edge.mqtt"},
+    "edge.interval": {"edge.rows"},
     "edge.line": {
         "edge.cohort",
         "edge.config",
@@ -91,7 +108,15 @@ DIAGRAM: dict[str, set[str]] = {
         "edge.vigil",
     },
     "edge.mailbox": {"edge.message"},
-    "edge.manifest": {"edge.cohort", "edge.errors", "edge.scale", "edge.score"},
+    "edge.manifest": {
+        "edge.cohort",
+        "edge.errors",
+        "edge.experts",
+        "edge.interval",
+        "edge.reading",
+        "edge.scale",
+        "edge.score",
+    },
     "edge.message": {"edge.cohort", "edge.event"},
     "edge.mqtt": {"edge.config", "edge.errors", "edge.mailbox", "edge.message"},
     "edge.payloads": {"edge.errors", "edge.payloads.json", "edge.payloads.plain", "edge.reading"},
@@ -120,16 +145,16 @@ DIAGRAM: dict[str, set[str]] = {
         "edge.runtime",
     },
     "edge.runtime": {"edge.errors", "edge.rows"},
-    "edge.scale": {"edge.rows"},
+    "edge.scale": {"edge.rows", "edge.window"},
     "edge.score": {"edge.rows"},
     "edge.subscriber": {"edge.errors"},
     "edge.tables": {"edge.errors"},
     "edge.topics": {"edge.errors"},
     "edge.vigil": {"edge.errors"},
     "edge.window": {"edge.rows"},
-    "training.baseline": {"edge.clock", "training.windows"},
-    "training.calibrate": {"edge.score", "training.rehearse"},
-    "training.card": {"edge.manifest", "training.evaluate"},
+    "training.baseline": {"edge.clock"},
+    "training.calibrate": {"edge.cohort", "edge.interval", "edge.score", "training.rehearse"},
+    "training.card": {"edge.experts", "edge.manifest", "training.evaluate"},
     "training.cli": {
         "edge",
         "edge.cli",
@@ -144,11 +169,13 @@ DIAGRAM: dict[str, set[str]] = {
         "training.report",
         "training.series",
     },
-    "training.convert": {"training.baseline", "training.network", "training.tensorflow_quietly"},
+    "training.convert": {"training.lines", "training.network", "training.tensorflow_quietly"},
     "training.evaluate": {"edge.cohort", "edge.manifest", "edge.runtime", "training.baseline", "training.rehearse"},
     "training.fit": {
         "edge.bundle",
         "edge.cohort",
+        "edge.experts",
+        "edge.interval",
         "edge.manifest",
         "edge.recording",
         "edge.runtime",
@@ -163,10 +190,13 @@ DIAGRAM: dict[str, set[str]] = {
         "training.windows",
     },
     "training.learn": {"training.network", "training.recipe", "training.tensorflow_quietly"},
+    "training.lines": {"training.blocks", "training.robust", "training.windows"},
     "training.network": {"training.recipe", "training.tensorflow_quietly"},
     "training.pack": {
         "edge",
         "edge.bundle",
+        "edge.cohort",
+        "edge.experts",
         "edge.manifest",
         "edge.message",
         "edge.score",
@@ -177,6 +207,7 @@ DIAGRAM: dict[str, set[str]] = {
         "training.series",
     },
     "training.prepare": {
+        "edge.clock",
         "edge.errors",
         "edge.grid",
         "edge.recording",
@@ -187,7 +218,7 @@ DIAGRAM: dict[str, set[str]] = {
         "training.windows",
     },
     "training.recipe": {"edge.errors", "edge.tables"},
-    "training.rehearse": {"edge.cohort", "edge.grid", "edge.runtime", "training.series"},
+    "training.rehearse": {"edge.cohort", "edge.experts", "edge.grid", "edge.runtime", "training.series"},
     "training.report": {
         "edge.bundle",
         "edge.cohort",
@@ -203,16 +234,17 @@ DIAGRAM: dict[str, set[str]] = {
         "training.rehearse",
         "training.series",
     },
+    "training.robust": {"training.blocks"},
     "training.series": {"edge.errors", "edge.grid", "edge.reading", "edge.recording"},
     "training.teach": {
-        "training.baseline",
         "training.learn",
+        "training.lines",
         "training.network",
         "training.prepare",
         "training.recipe",
         "training.windows",
     },
-    "training.windows": {"edge.clock", "edge.scale", "training.series"},
+    "training.windows": {"edge.clock", "edge.scale", "edge.window", "training.series"},
 }
 
 
