@@ -123,7 +123,7 @@ def _judged(
     ]
     model = Model(fitted.graph)
     linear = replace(learned, correction=np.zeros_like(learned.correction))
-    return judge(model, learned, spans)[0], judge(model, linear, spans)[0]
+    return judge(model, learned, spans), judge(model, linear, spans)
 
 
 def _mean_skill(rows: Sequence[QualityRow]) -> float:

@@ -14,14 +14,17 @@ import pytest
 
 from edge import bundle
 from edge.bundle import Bundle
-from edge.cohort import Cohort, Learned, Verdicts
+from edge.cohort import PARTS, Cohort, Learned, Verdicts
+from edge.experts import EXPERTS, Experience, inexperienced
 from edge.grid import Sample
+from edge.interval import no_leeway
 from edge.scale import Scaling
 from edge.score import Calibration, Tail
 from tests import make_bundles
 
 ROOT = make_bundles.ROOT
 UNITS = 2
+NEVER = float("inf")  # no truth is newer: the experts keep their weights and the intervals their width
 nan = float("nan")
 
 
@@ -41,7 +44,8 @@ def calm_calibration(sensors: int) -> Calibration:
 def learned_by_hand(**changes: object) -> Learned:
     """Return what training might have learned of two sensors: forecasts are the last value, intervals ± 1.
 
-    The window has 4 steps, a step 10 s, and a score of 1 needs a surprise of about 3.9 (the most the budget can ask).
+    The window has 4 steps, a step 10 s, nothing is learned of any truth, and a score of 1 needs a surprise of about 3.9
+    (the most the budget can ask).
     """
     one = np.ones((2, 2))
     known = Learned(
@@ -51,10 +55,14 @@ def learned_by_hand(**changes: object) -> Learned:
         lags=2,
         max_gap=3,
         horizons=(1, 3),
+        means=(6.0,),
         cycles=(),
         scaling=Scaling(np.zeros(2), np.ones(2), np.ones(2)),
-        highway=one,
         correction=one,
+        experience=inexperienced(2, 2),
+        until=NEVER,
+        coverage=0.9,
+        leeway=no_leeway(2, 2),
         below=one,
         above=one,
         calibration=calm_calibration(2),
@@ -64,10 +72,18 @@ def learned_by_hand(**changes: object) -> Learned:
     return replace(known, **changes)
 
 
+def trusting(expert: str, *, horizons: int = 2, sensors: int = 2) -> Experience:
+    """Return the experience of a stream that one expert never failed and all others always did."""
+    known = inexperienced(horizons, sensors)
+    loss = np.full(known.loss.shape, 1e3)
+    loss[EXPERTS.index(expert)] = 0.0
+    return Experience(loss, np.ones(known.reach.shape), np.full(known.heard.shape, 1e3))
+
+
 def persist(x: np.ndarray, lags: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Stand for the graph: no step away from the last value, half-widths of 1, a state that counts the steps."""
-    parts = np.zeros((len(x), 4, 2, 2), dtype=np.float32)
-    parts[:, 2:] = 1.0
+    parts = np.zeros((len(x), PARTS, 2, 2), dtype=np.float32)
+    parts[:, 3:] = 1.0
     return parts.reshape(len(x), -1), state + 1.0
 
 

@@ -7,9 +7,11 @@ import pytest
 
 from edge.bundle import Bundle
 from edge.clock import phases
+from edge.cohort import PARTS
 from edge.recording import read_csv
 from edge.runtime import Model, WindowModel
 from edge.scale import lay_out
+from edge.window import Past, follow, pull
 from tests.make_bundles import MOTES
 
 STEPS = 100_000
@@ -34,7 +36,12 @@ def inputs_of(loaded: Bundle) -> tuple[Floats, Floats, Floats]:
     scaled = learned.scaling.scale(values)
     before = np.concatenate((scaled[:1], scaled[:-1]))
     ratio = (learned.scaling.spread / learned.scaling.change).astype(np.float32)
-    x = lay_out(scaled, before, ratio, np.ones(scaled.shape, np.bool_), phases(times, learned.cycles))
+    means, weight = np.empty((STEPS, len(learned.means), scaled.shape[1]), np.float32), pull(learned.means)
+    now = np.repeat(scaled[:1, None], len(learned.means), axis=1)
+    for step in range(STEPS):
+        now = follow(now, scaled[step : step + 1], weight)
+        means[step] = now[0]
+    x = lay_out(scaled, Past(before, means), ratio, np.ones(scaled.shape, np.bool_), phases(times, learned.cycles))
     padded = np.concatenate((np.repeat(scaled[:1], learned.lags - 1, axis=0), scaled))
     lags = np.lib.stride_tricks.sliding_window_view(padded, learned.lags, axis=0).swapaxes(1, 2)
     return x, np.ascontiguousarray(lags.reshape(STEPS, -1)), values
@@ -76,10 +83,10 @@ def test_the_state_neither_grows_nor_drifts_over_a_hundred_thousand_steps(
     sampled = np.linspace(2 * WINDOW, STEPS - 1 - horizons[-1], SAMPLED).astype(np.intp)
     kept, largest = carry(served.model, x, lags, sampled)
     anew, forgetful = (run_anew(served.model, x, lags, sampled, steps) for steps in (WINDOW, 2))
-    shape = (SAMPLED, 4, len(horizons), len(learned.sensors))
-    highway, correction = kept.astype(np.float64).reshape(shape).swapaxes(0, 1)[:2]
-    differences = (anew.reshape(shape)[:, 1] - correction, forgetful.reshape(shape)[:, 1] - correction)
-    moved = learned.scaling.spread * (learned.highway * highway + learned.correction * correction)
+    shape = (SAMPLED, PARTS, len(horizons), len(learned.sensors))
+    highway, _, correction, *_ = kept.astype(np.float64).reshape(shape).swapaxes(0, 1)
+    differences = (anew.reshape(shape)[:, 2] - correction, forgetful.reshape(shape)[:, 2] - correction)
+    moved = learned.scaling.spread * (highway + learned.correction * correction)
     residual = values[sampled[:, None] + horizons] - (values[sampled][:, None, :] + moved)
     in_residuals = learned.correction * differences[0] * learned.scaling.spread / rms(residual, axis=0)
     tenths = rms(in_residuals.reshape(10, -1), axis=1)

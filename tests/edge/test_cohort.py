@@ -10,10 +10,21 @@ from numpy import nan
 
 from edge.bundle import Bundle
 from edge.clock import DAY
-from edge.cohort import Cohort, Verdicts, waves
+from edge.cohort import PARTS, Cohort, Verdicts, waves
+from edge.experts import EXPERTS, inexperienced, weigh
 from edge.grid import Sample
 from edge.score import alarm_surprise
-from tests.edge.conftest import UNITS, at, calm_calibration, cohort_by_hand, learned_by_hand, persist, same
+from tests.edge.conftest import (
+    NEVER,
+    UNITS,
+    at,
+    calm_calibration,
+    cohort_by_hand,
+    learned_by_hand,
+    persist,
+    same,
+    trusting,
+)  # fmt: skip
 
 WINDOW = 4  # steps, of the cohort by hand
 
@@ -82,7 +93,7 @@ def test_the_warm_up_begins_anew_after_a_restart() -> None:
 def test_after_a_restart_everything_is_said_as_by_a_stream_that_was_never_heard(
     loaded: Callable[[str], Bundle],
 ) -> None:
-    # The slow scale is kept on purpose; no sample of this stream was scored before the restart.
+    # The slow scale and what was learned are kept on purpose; no sample of this stream was scored before the restart.
     cohort, fresh = real(loaded("lstm-dynamic"), 1), real(loaded("lstm-dynamic"), 1)
     advance_all(cohort, lively(10, seed=1)[0])
     again = lively(40, seed=2)[0]
@@ -142,15 +153,16 @@ def test_a_sensor_that_never_moved_in_training_is_forecast_but_not_judged() -> N
 
 
 def counting(x: np.ndarray, lags: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Stand for a graph: the highway says how many steps the state has counted, the correction 100."""
-    parts = np.ones((len(x), 4, 2, 2), dtype=np.float32)
+    """Stand for a graph: the highway says how many steps the state has counted, the own line 7, the correction 100."""
+    parts = np.ones((len(x), PARTS, 2, 2), dtype=np.float32)
     parts[:, 0] = state[:, :1, None]
-    parts[:, 1] = 100.0
+    parts[:, 1] = 7.0
+    parts[:, 2] = 100.0
     return parts.reshape(len(x), -1), state + 1.0
 
 
 def test_the_state_is_carried_from_step_to_step_and_begins_anew_after_a_restart() -> None:
-    cohort = Cohort(learned_by_hand(correction=np.zeros((2, 2))), counting, UNITS)
+    cohort = Cohort(learned_by_hand(experience=trusting("highway")), counting, UNITS)
     cohort.admit("s0")
     samples = [at(step, 0.0, 0.0, restart=step == 6) for step in range(11)]
     said = advance_all(cohort, samples)
@@ -161,8 +173,8 @@ def test_the_state_is_carried_from_step_to_step_and_begins_anew_after_a_restart(
 
 def test_a_forecast_is_the_last_value_and_what_each_part_earned_in_sensor_units() -> None:
     known = learned_by_hand(
-        highway=np.array([[1.0, 0.5], [0.0, 0.0]]),
-        correction=np.array([[0.0, 0.25], [0.0, 1.0]]),
+        experience=trusting("network"),
+        correction=np.array([[0.0, 0.25], [0.5, 1.0]]),
         below=np.array([[1.0, 2.0], [3.0, 4.0]]),
         above=np.array([[5.0, 6.0], [7.0, 8.0]]),
     )
@@ -170,7 +182,7 @@ def test_a_forecast_is_the_last_value_and_what_each_part_earned_in_sensor_units(
     cohort = Cohort(known, counting, UNITS)
     cohort.admit("s0")
     said = advance_all(cohort, steady(4))[-1]  # the state has counted 3
-    ahead = [[5.0 + 3.0, 50.0 + 10.0 * (1.5 + 25.0)], [5.0, 50.0 + 10.0 * 100.0]]
+    ahead = [[5.0 + 3.0, 50.0 + 10.0 * (3.0 + 25.0)], [5.0 + 53.0, 50.0 + 10.0 * (3.0 + 100.0)]]
     assert said.forecast[0].tolist() == ahead
     assert (said.forecast - said.forecast_lower)[0].tolist() == [[1.0, 20.0], [3.0, 40.0]]
     assert (said.forecast_upper - said.forecast)[0].tolist() == [[5.0, 60.0], [7.0, 80.0]]
@@ -187,11 +199,154 @@ def test_the_graph_sees_scaled_lags_oldest_first_and_what_the_clock_knows() -> N
     cohort.admit("s0")
     advance_all(cohort, [Sample(0.0, (1.0, 2.0), False), Sample(DAY / 4, (3.0, nan), False)])
     (first, first_lags), (second, second_lags) = seen
-    # levels, changes since the step before, mask, sine and cosine of the day
-    assert first[0].tolist() == pytest.approx([1.0, 2.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0], abs=1e-6)
-    assert second[0].tolist() == pytest.approx([3.0, 2.0, 2.0, 0.0, 1.0, 0.0, 1.0, 0.0], abs=1e-6)
+    # levels, changes since the step before, mask, distance of the slow mean, sine and cosine of the day
+    assert first[0].tolist() == pytest.approx([1.0, 2.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 1.0], abs=1e-6)
+    slow = -2.0 * (1.0 - 2.0 / 7.0)  # the mean over 6 steps took 2/7 of the new value
+    assert second[0].tolist() == pytest.approx([3.0, 2.0, 2.0, 0.0, 1.0, 0.0, slow, 0.0, 1.0, 0.0], abs=1e-6)
     assert first_lags.tolist() == [[1.0, 2.0, 1.0, 2.0]]
     assert second_lags.tolist() == [[1.0, 2.0, 3.0, 2.0]]
+
+
+# ---- the experts
+
+
+SAYS = {"persistence": 0.0, "own": 2.0, "highway": 1.0, "network": 4.0}  # moves from the last value
+
+
+def opinionated(x: np.ndarray, lags: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Stand for a graph whose experts say `SAYS` for each step of the horizon, with half-widths of 1."""
+    parts = np.ones((len(x), PARTS, 2, 2), dtype=np.float32)
+    ahead = np.array([1.0, 3.0], dtype=np.float32)[:, None]
+    parts[:, 0], parts[:, 1] = SAYS["highway"] * ahead, SAYS["own"] * ahead
+    parts[:, 2] = (SAYS["network"] - SAYS["highway"]) * ahead
+    return parts.reshape(len(x), -1), state + 1.0
+
+
+def opinions(**changes: object) -> Cohort:
+    cohort = Cohort(learned_by_hand(**changes), opinionated, UNITS)
+    cohort.admit("s0")
+    return cohort
+
+
+def climbing(steps: int, slope: float, *, start: int = 0) -> list[Sample]:
+    return [at(step, slope * step, slope * step) for step in range(start, start + steps)]
+
+
+def test_without_experience_a_forecast_is_the_mean_of_the_experts() -> None:
+    said = advance_all(opinions(experience=inexperienced(2, 2)), steady(4))[-1]
+    mean = sum(SAYS.values()) / len(SAYS)
+    assert said.forecast[0].tolist() == [[5.0 + mean, 50.0 + mean], [5.0 + 3 * mean, 50.0 + 3 * mean]]
+
+
+@pytest.mark.parametrize("expert", EXPERTS)
+def test_a_stream_begins_with_the_experts_that_training_trusted(expert: str) -> None:
+    said = advance_all(opinions(experience=trusting(expert)), steady(4))[-1]
+    ahead = [[SAYS[expert]] * 2, [3 * SAYS[expert]] * 2]
+    assert (said.forecast[0] - [5.0, 50.0]).tolist() == ahead
+
+
+@pytest.mark.parametrize("expert", EXPERTS)
+def test_forecasts_follow_the_expert_that_is_right(expert: str) -> None:
+    said = advance_all(opinions(until=-NEVER), climbing(60, SAYS[expert]))
+    ahead = np.array([1.0, 3.0])[:, None] * SAYS[expert]
+    missed = np.abs([verdicts.forecast[0] - verdicts.values[0] - ahead for verdicts in said[3:]])
+    assert missed[0].min() > 0.2  # nothing was learned yet
+    assert missed[-1].max() < 1e-6
+
+
+def test_the_experience_of_a_stream_is_what_it_learned() -> None:
+    cohort = opinions(until=-NEVER)
+    advance_all(cohort, climbing(60, SAYS["own"]))
+    assert (weigh(cohort.experience([0])).argmax(axis=0) == EXPERTS.index("own")).all()
+
+
+def test_each_horizon_is_judged_by_what_was_said_so_many_steps_ago() -> None:
+    # step       0  1  2  3  4  5  6  7     (window 4)
+    # horizon 1              1  2  3  4     truths that were forecast
+    # horizon 3                    1  2
+    cohort = opinions(until=-NEVER)
+    advance_all(cohort, climbing(8, SAYS["own"]))
+    heard = cohort.experience([0]).heard
+    assert heard[0] == pytest.approx([4.0, 4.0], rel=0.02)
+    assert heard[1] == pytest.approx([2.0, 2.0], rel=0.02)
+    assert cohort.experience([0]).loss[EXPERTS.index("own")] == pytest.approx(np.zeros((2, 2)), abs=1e-9)
+
+
+def test_a_truth_that_is_missing_teaches_nothing_of_its_sensor() -> None:
+    cohort = opinions(until=-NEVER)
+    advance_all(cohort, climbing(6, SAYS["own"]))
+    before = cohort.experience([0]).heard
+    cohort.advance([(0, at(6, 12.0, nan))])
+    after = cohort.experience([0]).heard
+    assert (after[:, 0] > before[:, 0]).all()
+    assert after[:, 1].tolist() == before[:, 1].tolist()
+
+
+def test_nothing_is_learned_of_what_was_trained_on() -> None:
+    # Samples are 10 s apart: up to 10 * 30 nothing is learned, from there on everything is.
+    cohort, fresh = opinions(until=300.0), opinions(until=-NEVER)
+    said = advance_all(cohort, climbing(31, SAYS["own"]))
+    untaught = cohort.experience([0])
+    for name in ("loss", "reach", "heard"):
+        assert not getattr(untaught, name).any()
+    mean = sum(SAYS.values()) / len(SAYS)
+    assert [verdicts.forecast[0, 0, 0] - verdicts.values[0, 0] for verdicts in said[3:]] == [mean] * 28
+    assert (said[-1].forecast_upper - said[-1].forecast).tolist() == np.ones((1, 2, 2)).tolist()
+    cohort.advance([(0, climbing(1, SAYS["own"], start=31)[0])])
+    assert cohort.experience([0]).heard.tolist() == np.ones((2, 2)).tolist()
+    advance_all(fresh, climbing(31, SAYS["own"]))
+    assert fresh.experience([0]).heard.min() > 20.0
+
+
+def test_a_restart_forgets_what_was_said_and_keeps_what_was_learned() -> None:
+    # step       0 … 9 | 100 101 102 103 104     the jump to 100 was forecast by nobody
+    # horizon 1                            1
+    cohort = opinions(until=-NEVER)
+    advance_all(cohort, climbing(10, SAYS["own"]))
+    before = cohort.experience([0])
+    again = [at(100, 7.0, 7.0, restart=True), *(at(step, 7.0, 7.0) for step in range(101, 104))]
+    advance_all(cohort, again)
+    after = cohort.experience([0])
+    for name in ("loss", "reach", "heard"):
+        assert getattr(after, name).tolist() == getattr(before, name).tolist()
+    cohort.advance([(0, at(104, 7.0, 7.0))])
+    learned = cohort.experience([0]).heard - before.heard
+    assert (learned[0] > 0.9).all()
+    assert (learned[1] == 0.0).all()
+
+
+def test_intervals_widen_where_truths_keep_missing_them_and_narrow_where_they_do_not() -> None:
+    drawn = np.random.default_rng(1)
+    values = 5.0 + drawn.standard_normal((400, 2)) * [3.0, 0.05]
+    said = advance_all(cohort_by_hand(until=-NEVER), [at(step, *row) for step, row in enumerate(values.tolist())])
+    late = said[200:]
+    width = np.mean([verdicts.upper - verdicts.lower for verdicts in late], axis=0)[0]
+    assert width[0] > 4.0
+    assert width[1] < 1.0
+    inside = np.mean([(one.lower <= one.values) & (one.values <= one.upper) for one in late], axis=0)[0]
+    assert inside == pytest.approx([0.9, 0.9], abs=0.05)
+
+
+def test_wider_intervals_do_not_hide_a_deviation_from_the_score() -> None:
+    # What makes intervals honest follows the truths; the score is measured in half-widths as they were calibrated.
+    taught, untaught = cohort_by_hand(until=-NEVER), cohort_by_hand()
+    samples = [at(step, 5.0 + 3.0 * (step % 2), 50.0) for step in range(60)]
+    mine, theirs = advance_all(taught, samples)[-1], advance_all(untaught, samples)[-1]
+    assert (mine.upper - mine.lower)[0, 0] > (theirs.upper - theirs.lower)[0, 0]
+    assert mine.score.tolist() == theirs.score.tolist()
+
+
+def test_the_future_of_one_stream_does_not_teach_another() -> None:
+    cohort = Cohort(learned_by_hand(until=-NEVER), opinionated, UNITS)
+    alone = opinions(until=-NEVER)
+    cohort.admit("s0")
+    cohort.admit("s1")
+    for mine, other in zip(climbing(40, SAYS["own"]), climbing(40, SAYS["network"]), strict=True):
+        together, apart = cohort.advance([(0, mine), (1, other)]), alone.advance([(0, mine)])
+        assert same(one(together, 0), apart)
+
+
+# ---- scores
 
 
 def test_the_alarm_budget_of_a_stream_scales_its_score() -> None:
@@ -217,7 +372,8 @@ def test_verdicts_do_not_change_afterwards() -> None:
 
 
 def real(loaded: Bundle, streams: int) -> Cohort:
-    cohort = Cohort(loaded.manifest.learned(), loaded.model, loaded.model.units)
+    """Return a cohort that learns of everything it hears."""
+    cohort = Cohort(replace(loaded.manifest.learned(), until=-NEVER), loaded.model, loaded.model.units)
     for stream in range(streams):
         cohort.admit(f"s{stream}")
     return cohort

@@ -10,7 +10,9 @@ import pytest
 
 from edge.bundle import Bundle
 from edge.errors import ConfigError
+from edge.experts import EXPERTS
 from edge.manifest import Manifest
+from edge.reading import parse_time
 from edge.tables import structure
 
 Table = dict[str, object]
@@ -48,8 +50,14 @@ def test_the_cohort_learns_arrays_of_the_shapes_it_names(loaded: Callable[[str],
     assert (known.period, known.window, known.lags, known.max_gap, known.horizons) == (5.0, 16, 8, 4, (1, 3))
     for rows in (known.scaling.centre, known.scaling.spread, known.scaling.change, known.calibration.energy):
         assert rows.shape == (2,)
-    for tables in (known.highway, known.correction, known.below, known.above):
+    for tables in (known.correction, known.below, known.above, known.experience.heard):
         assert tables.shape == (2, 2)
+    for experts in (known.experience.loss, known.experience.reach):
+        assert experts.shape == (len(EXPERTS), 2, 2)
+    for sides in (known.leeway.extra, known.leeway.reach):
+        assert sides.shape == (2, 2, 2)
+    assert (known.means, known.coverage) == (manifest.means, manifest.interval.coverage)
+    assert known.until == parse_time(manifest.data.end)
     assert known.calibration.scored.dtype == np.bool_
     assert known.calibration.spread.shape == (len(known.calibration.spans), 2)
     assert len(known.calibration.tails) == 2 * len(known.calibration.spans)
@@ -74,7 +82,24 @@ def test_the_cohort_learns_arrays_of_the_shapes_it_names(loaded: Callable[[str],
         ("horizons", [2, 3], "horizons: must increase from 1, got (2, 3)"),
         ("horizons", [1, 1], "horizons: must increase from 1, got (1, 1)"),
         ("horizons", [1, 3, 2], "horizons: must increase from 1, got (1, 3, 2)"),
-        ("horizons", [1, 3, 6], "parts.highway: must have shape (3, 2)"),
+        ("horizons", [1, 3, 6], "parts.correction: must have shape (3, 2)"),
+        ("means", [6.0, 0.5], "means: must be at least 1, got (6.0, 0.5)"),
+        ("parts.highway", [[1.0, 1.0], [1.0, 1.0]], "parts.highway: must be one of correction"),
+        (
+            "experts.names",
+            ["persistence", "own", "highway"],
+            "experts.names: must be persistence, own, highway, network",
+        ),
+        ("experts.names.1", "seasonal", "experts.names: must be persistence, own, highway, network, each with loss"),
+        ("experts.loss", [[[1.0, 1.0], [1.0, 1.0]]], "experts.names: must be persistence, own, highway, network"),
+        ("experts.reach", [], "experts.names: must be persistence, own, highway, network, each with loss and reach"),
+        ("experts.loss.1", [[1.0, 1.0]], "experts.loss.own: must have shape (2, 2)"),
+        ("experts.reach.3", [[1.0], [1.0]], "experts.reach.network: must have shape (2, 2)"),
+        ("experts.heard", [[1.0, 1.0]], "experts.heard: must have shape (2, 2)"),
+        ("experts.heard.0.0", nan, "experts.heard[0][0]: must be a finite number, got nan"),
+        ("interval.coverage", 1.0, "interval.coverage: must be in 0..1, got 1.0"),
+        ("interval.extra.1", [[1.0, 1.0]], "interval.extra.above: must have shape (2, 2)"),
+        ("interval.reach.0", [[1.0], [1.0]], "interval.reach.below: must have shape (2, 2)"),
         ("sensors", [{"name": "humidity"}], "scaling.centre: must have 1 numbers, got 2"),
         ("sensors.0.name", 7, "sensors[0].name: must be text, got 7"),
         ("scaling.centre", [1.0], "scaling.centre: must have 2 numbers, got 1"),

@@ -11,9 +11,11 @@ import pytest
 from numpy.typing import NDArray
 
 from edge.cohort import Learned
+from edge.experts import inexperienced
+from edge.interval import no_leeway
 from edge.manifest import Manifest
 from edge.recording import Recording
-from edge.scale import Scaling
+from edge.scale import Scaling, width
 from training.calibrate import unknowing
 from training.fit import Fitted, serve
 from training.pack import pack
@@ -112,10 +114,14 @@ def learned_of(sensors: int, *, horizons: tuple[int, ...] = (1, 3), window: int 
         lags=lags,
         max_gap=3,
         horizons=horizons,
+        means=(2.0, 5.0),
         cycles=(86_400.0,),
         scaling=scaling,
-        highway=whole,
         correction=whole,
+        experience=inexperienced(len(horizons), sensors),
+        until=-np.inf,
+        coverage=0.9,
+        leeway=no_leeway(len(horizons), sensors),
         below=whole,
         above=whole,
         calibration=unknowing(sensors),
@@ -130,7 +136,7 @@ class Leaky:
     def __init__(self, learned: Learned, *, highway: float = 0.1, correction: float = 0.05) -> None:
         """Choose how strongly the forecast follows the window and the state."""
         self.size = len(learned.horizons) * len(learned.sensors)
-        self.units = 3 * len(learned.sensors) + 2 * len(learned.cycles)
+        self.units = width(len(learned.sensors), len(learned.means), len(learned.cycles))
         self._strengths = highway, correction
 
     def __call__(self, x: Floats, lags: Floats, state: Floats) -> tuple[Floats, Floats]:
@@ -139,8 +145,8 @@ class Leaky:
         highway, correction = (np.float32(strength) for strength in self._strengths)
         direct = np.repeat(highway * (lags[:, :1] - lags[:, -1:]), self.size, axis=1)
         turn = np.repeat(correction * after[:, :1], self.size, axis=1)
-        width = np.repeat(np.float32(0.5) + np.abs(after[:, 1:2]), 2 * self.size, axis=1)
-        return np.concatenate((direct, turn, width), axis=1), after
+        half_widths = np.repeat(np.float32(0.5) + np.abs(after[:, 1:2]), 2 * self.size, axis=1)
+        return np.concatenate((direct, 0.5 * direct, turn, half_widths), axis=1), after
 
 
 @dataclass(frozen=True)

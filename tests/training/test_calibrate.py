@@ -39,6 +39,9 @@ def rehearsal_of(truth: Doubles, half_width: Doubles, *, measured: NDArray[np.bo
         forecast=nothing,
         forecast_lower=-ahead,
         forecast_upper=ahead,
+        highway=nothing,
+        below=ahead,
+        above=ahead,
         score=np.full(samples, NAN),
         judged=0,
     )
@@ -233,7 +236,7 @@ def test_new_data_of_the_same_kind_are_flagged_as_often_as_the_alarm_budget_says
     learned = replace(learned_of(3), period=604.8)  # 1,000 steps a week
     leaky = Leaky(learned)
     past = [heard(learned, 1500, seed=seed, missing=missing, lives=lives) for seed in range(10)]
-    said = rehearse(leaky, learned, past)
+    said = rehearse(leaky, learned, past).streams
     below, above = factors(said, learned.horizons, 0.9)
     known = replace(
         learned,
@@ -243,7 +246,7 @@ def test_new_data_of_the_same_kind_are_flagged_as_often_as_the_alarm_budget_says
         false_alarms_per_week=5.0,
     )
     new = [heard(learned, 1500, seed=100 + seed, missing=missing, lives=lives) for seed in range(20)]
-    scores = np.concatenate([one.score[one.judged :] for one in rehearse(leaky, known, new)])
+    scores = np.concatenate([one.score[one.judged :] for one in rehearse(leaky, known, new).streams])
     judged = scores[~np.isnan(scores)]
     assert alarm_surprise(5.0, 604.8) == pytest.approx(-np.log(0.005))
     assert 0.0025 < (judged > 1.0).mean() < 0.01
@@ -285,7 +288,7 @@ def test_a_calibrate_split_that_is_all_but_silent_gives_a_calibration_that_serve
     measured = np.random.default_rng(1).random((1000, 2)) < share
     measured[:20] = True
     series = series_of(np.random.default_rng(2).normal(size=(1000, 2)), measured=measured)
-    said = rehearse(Leaky(learned), learned, [Span(series, 0, 20, 1000)])
+    said = rehearse(Leaky(learned), learned, [Span(series, 0, 20, 1000)]).streams
     below, above = factors(said, learned.horizons, 0.9)
     found = calibrate(said, below[0], above[0], np.ones(2, np.bool_))
     assert np.isfinite(found.energy).all()
@@ -295,6 +298,6 @@ def test_a_calibrate_split_that_is_all_but_silent_gives_a_calibration_that_serve
 
 def test_the_calibration_that_knows_nothing_flags_nothing() -> None:
     learned = replace(learned_of(2), calibration=unknowing(2))
-    [said] = rehearse(Leaky(learned), learned, [heard(learned, 100, seed=1, missing=0.0)])
+    [said] = rehearse(Leaky(learned), learned, [heard(learned, 100, seed=1, missing=0.0)]).streams
     assert (said.score[20:] == 0.0).all()
     assert Cohort(learned, Leaky(learned), Leaky(learned).units).learned.sensors == tuple(LETTERS[:2])

@@ -1,14 +1,15 @@
-"""Hold the step graph to Keras, to its highway, and to what the device expects of it."""
+"""Hold the step graph to Keras, to its lines, and to what the device expects of it."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
+from edge.cohort import PARTS
 from edge.runtime import Model
-from training.baseline import Highway
 from training.convert import convert, parity
 from training.learn import Sequences, fit
+from training.lines import Line, Lines
 from training.network import Floats, Network, build, correct
 from training.recipe import Architecture, Training
 
@@ -29,12 +30,14 @@ CELLS = {
 MODES = ("float32", "float16", "dynamic", "int8")
 WITHIN = {"float32": 1e-6, "float16": 0.002, "dynamic": 0.02, "int8": 0.15}  # relative RMSE of the correction
 RANDOM = np.random.default_rng(0)
-HIGHWAY = Highway(
-    RANDOM.normal(size=(LAGS * SENSORS, SIZE)).astype(np.float32),
-    RANDOM.normal(size=(INPUTS, SIZE)).astype(np.float32),
-    RANDOM.normal(size=SIZE).astype(np.float32),
-    np.ones((HORIZONS, SENSORS)),
-)
+
+
+def drawn_line() -> Line:
+    shapes = ((LAGS * SENSORS, SIZE), (INPUTS, SIZE), (SIZE,))
+    return Line(*(RANDOM.normal(size=shape).astype(np.float32) for shape in shapes))
+
+
+LINES = Lines(drawn_line(), drawn_line(), ())
 SCALE = np.linspace(0.5, 2.0, SIZE).reshape(HORIZONS, SENSORS)
 WIDTHS = np.linspace(0.1, 1.2, 2 * SIZE).reshape(2, HORIZONS, SENSORS)
 
@@ -81,7 +84,7 @@ def convert_to(network: Network, mode: str) -> bytes:
             row = slice(step, step + 1)
             shown.append((x[row], lags[row], state))
             _, state = model(x[row], lags[row], state)
-    return convert(network, HIGHWAY, residual_scale=SCALE, width_base=WIDTHS, mode=mode, representative=shown)
+    return convert(network, LINES, residual_scale=SCALE, width_base=WIDTHS, mode=mode, representative=shown)
 
 
 def given_lags(steps: int) -> Floats:
@@ -89,13 +92,13 @@ def given_lags(steps: int) -> Floats:
 
 
 def carried(graph: bytes, x: Floats, lags: Floats) -> Floats:
-    """Run one stream with its state carried; shape (steps, 4, horizons, sensors)."""
+    """Run one stream with its state carried; shape (steps, 5, horizons, sensors)."""
     model = Model(graph)
     state = np.zeros((1, model.units), np.float32)
-    said = np.empty((len(x), 4, HORIZONS, SENSORS), np.float32)
+    said = np.empty((len(x), PARTS, HORIZONS, SENSORS), np.float32)
     for step in range(len(x)):
         parts, state = model(x[step : step + 1], lags[step : step + 1], state)
-        said[step] = parts.reshape(4, HORIZONS, SENSORS)
+        said[step] = parts.reshape(PARTS, HORIZONS, SENSORS)
     return said
 
 
@@ -113,7 +116,7 @@ def untrained() -> Network:
 def test_the_float_graph_says_what_keras_says_over_300_carried_steps(case: Case) -> None:
     x = drawn(1, STEPS, seed=4)
     wanted = correct(case.network, x)[0] * np.concatenate((SCALE[None], WIDTHS))
-    got = carried(case.graphs["float32"], x[0], given_lags(STEPS))[:, 1:]
+    got = carried(case.graphs["float32"], x[0], given_lags(STEPS))[:, 2:]
     assert np.abs(wanted[:, 0]).max() > 0.5
     np.testing.assert_allclose(got, wanted, atol=2e-6, rtol=1e-5)
 
@@ -128,11 +131,12 @@ def test_a_quantised_graph_stays_near_the_float_one_over_300_carried_steps(case:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_the_highway_is_float_in_every_mode(case: Case, mode: str) -> None:
+def test_both_lines_are_float_in_every_mode(case: Case, mode: str) -> None:
     x, lags = drawn(1, 50, seed=4)[0], given_lags(50)
-    wanted = lags.astype(float) @ HIGHWAY.lags + x @ HIGHWAY.x + HIGHWAY.bias
-    got = carried(case.graphs[mode], x, lags)[:, 0].reshape(50, SIZE)
-    np.testing.assert_allclose(got, wanted, atol=1e-5)
+    said = carried(case.graphs[mode], x, lags)
+    for place, line in enumerate((LINES.highway, LINES.own)):
+        wanted = lags.astype(float) @ line.lags + x @ line.x + line.bias
+        np.testing.assert_allclose(said[:, place].reshape(50, SIZE), wanted, atol=2e-5)
 
 
 @pytest.mark.parametrize("mode", [mode for mode in MODES if mode != "int8"])
@@ -161,7 +165,7 @@ def test_quantised_graphs_hold_the_kernels_that_they_say(case: Case) -> None:
 
     types = schema.TensorType
     assert kernels("float32") == {types.FLOAT32}
-    assert kernels("dynamic") == {types.INT8, types.FLOAT32}  # the highway's second kernel is the float one
+    assert kernels("dynamic") == {types.INT8, types.FLOAT32}  # the lines' second kernel is the float one
     assert kernels("float16") == {types.FLOAT16, types.FLOAT32}
     assert kernels("int8") == {types.INT8, types.FLOAT32}
 
@@ -214,7 +218,7 @@ def test_absurd_inputs_give_finite_parts_and_widths_above_zero(case: Case, mode:
     for size in (-1e6, 1e6):
         parts, state = model(np.full((1, INPUTS), size, np.float32), lags, state)
         assert np.all(np.isfinite(parts))
-        assert np.all(parts.reshape(4, SIZE)[2:] > 0.0)
+        assert np.all(parts.reshape(PARTS, SIZE)[3:] > 0.0)
 
 
 def test_converting_leaves_the_network_as_it_was(untrained: Network) -> None:
@@ -235,11 +239,11 @@ def test_converting_says_nothing(untrained: Network, mode: str, capfd: pytest.Ca
 
 
 def test_parity_is_relative_to_the_correction_alone() -> None:
-    wanted = np.ones((10, 4, 1, 2))
+    wanted = np.ones((10, PARTS, 1, 2))
     wrong = wanted.copy()
-    wrong[:, [0, 2, 3]] = 7.0
+    wrong[:, [0, 1, 3, 4]] = 7.0
     assert parity(wanted, wrong) == 0.0
-    wrong[:, 1] = 1.1
+    wrong[:, 2] = 1.1
     assert parity(wanted, wrong) == pytest.approx(0.1)
     assert parity(0.0 * wanted, 0.0 * wanted) == 0.0
     assert parity(0.0 * wanted, wanted) == float("inf")

@@ -8,12 +8,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from edge.cohort import PARTS
+from edge.experts import EXPERTS, Experience
 from edge.manifest import QualityRow
 from tests.training.conftest import START, Floats, Leaky, learned_of, series_of
 from training.evaluate import detect, judge, skill
 from training.rehearse import Span
 
-LEARNED = replace(learned_of(2), period=3600.0, cycles=())
+
+def trusted(*experts: str) -> Experience:
+    """Return the experience of streams in which only some experts were ever right."""
+    loss = np.full((len(EXPERTS), 2, 2), 1e6)
+    loss[[EXPERTS.index(expert) for expert in experts]] = 0.0
+    return Experience(loss, np.ones_like(loss), np.full((2, 2), 1e3))
+
+
+# Nothing is learned while it is judged: what the parts say can be followed by hand.
+LEARNED = replace(learned_of(2), period=3600.0, cycles=(), experience=trusted("network"), until=np.inf)
 
 
 class Constant:
@@ -21,8 +32,9 @@ class Constant:
 
     units = 1
 
-    def __init__(self, highway: float, correction: float) -> None:
-        self._parts = np.repeat(np.array([highway, correction, 1.0, 1.0], np.float32), 4)
+    def __init__(self, highway: float, correction: float, own: float = 0.0) -> None:
+        self._parts = np.repeat(np.array([highway, own, correction, 1.0, 1.0], np.float32), 4)
+        assert len(self._parts) == 4 * PARTS
 
     def __call__(self, x: Floats, lags: Floats, state: Floats) -> tuple[Floats, Floats]:
         """Advance a wave by one step."""
@@ -36,7 +48,7 @@ def span_of(
 
 
 def rows_of(span: Span, highway: float = 0.0, correction: float = 0.0) -> dict[tuple[str, int], QualityRow]:
-    rows, _ = judge(Constant(highway, correction), LEARNED, [span])
+    rows = judge(Constant(highway, correction), LEARNED, [span])
     return {(row.sensor, row.horizon): row for row in rows}
 
 
@@ -115,20 +127,34 @@ def test_a_sensor_without_truths_has_a_row_that_says_so() -> None:
 
 
 def test_what_is_judged_is_what_the_weights_make_of_the_parts() -> None:
-    half = replace(LEARNED, highway=np.full((2, 2), 0.5), correction=np.zeros((2, 2)))
+    # Sensor a has a spread of 0.5: the highway adds 0.5, the own line 0.25, the correction 0.1 of its 4.5.
     values = np.arange(40.0)[:, None] * [1.0, 2.0]
-    rows, _ = judge(Constant(1.0, 9.0), half, [span_of(values, 20)])
-    assert rows[0].forecast == pytest.approx(1.0 - 0.5 * 0.5)
-    assert rows[0].ridge == pytest.approx(1.0 - 0.5)
+    graph, span = Constant(1.0, 9.0, own=0.5), span_of(values, 20)
+    moves = {"persistence": 0.0, "own": 0.25, "highway": 0.5, "network": 0.5 + 0.45}
+    for experts in (("persistence",), ("own",), ("highway",), ("network",), ("own", "highway"), EXPERTS):
+        known = replace(LEARNED, correction=np.full((2, 2), 0.1), experience=trusted(*experts))
+        rows = judge(graph, known, [span])
+        assert rows[0].forecast == pytest.approx(1.0 - np.mean([moves[expert] for expert in experts]))
+        assert rows[0].ridge == pytest.approx(1.0 - 0.5)  # the highway alone, whoever is trusted
 
 
-def test_what_the_cohort_said_is_handed_on() -> None:
+def test_all_streams_are_judged_together() -> None:
     learned = learned_of(2)
     span = Span(series_of(np.random.default_rng(1).normal(size=(40, 2))), 10, 20, 40)
-    rows, said = judge(Leaky(learned), learned, [span, span])
-    assert len(said) == 2
-    assert said[0].judged == 10
+    rows = judge(Leaky(learned), learned, [span, span])
+    assert [(row.sensor, row.horizon) for row in rows] == [("a", 1), ("b", 1), ("a", 3), ("b", 3)]
     assert {row.samples for row in rows} == {2 * 19, 2 * 17}
+
+
+def test_ridge_is_the_line_that_did_not_see_the_sample_where_there_is_one() -> None:
+    values = np.arange(40.0)[:, None] * [1.0, 2.0]
+    lines = np.zeros((40, 2, 2, 2), np.float32)
+    lines[:, 0] = 2.0  # spreads: 1.0 of sensor a, as much as it rises in a step
+    lines[:, 1] = 1.0
+    span = replace(span_of(values, 20), lines=lines)
+    rows = judge(Constant(0.0, 0.0), replace(LEARNED, experience=trusted("own")), [span])
+    assert rows[0].ridge == pytest.approx(0.0, abs=1e-9)
+    assert rows[0].forecast == pytest.approx(0.5)
 
 
 # ---- skill

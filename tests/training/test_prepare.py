@@ -8,12 +8,14 @@ import pytest
 
 from edge.errors import OperatorError, RecordingError, Refusal
 from edge.recording import Recording
+from edge.scale import width
 from tests.training.conftest import START, recording_of, write_table
 from training.prepare import FEWEST, Cuts, Prepared, prepare
 from training.recipe import Data, Recipe, Splits
 from training.series import read
 
 NAN = np.nan
+NO_LINES = (np.zeros((0, 2, 1, 1), np.float32),)
 
 
 def moving(rows: int, sensors: int = 2) -> np.ndarray:
@@ -52,9 +54,15 @@ def test_without_a_test_split_calibration_takes_all_that_is_left() -> None:
 
 def test_spans_begin_before_the_first_judged_sample_as_far_as_there_is_something() -> None:
     prepared = prepared_of(moving(100))
-    [span] = prepared.spans("stop", "calibrate", lead=20)
+    [span] = prepared.spans("stop", "calibrate", lead=20, lines=NO_LINES)
     assert (span.begin, span.judged, span.end) == (55, 75, 90)
-    assert prepared.spans("stop", "test", lead=500)[0].begin == 0
+    assert prepared.spans("stop", "test", lead=500, lines=NO_LINES)[0].begin == 0
+    assert span.lines is NO_LINES[0]
+
+
+@pytest.mark.parametrize(("rows", "horizons"), [(60, (1,)), (300, (1, 3, 7)), (900, (1, 3, 7))])
+def test_daily_data_are_forecast_to_the_end_of_the_week(rows: int, horizons: tuple[int, ...]) -> None:
+    assert prepare([recording_of(moving(rows), period=86_400.0)], Recipe()).horizons == horizons
 
 
 @pytest.mark.parametrize(
@@ -90,9 +98,10 @@ def test_a_stream_that_sleeps_between_short_bursts_has_a_window_that_a_burst_fil
 
 def test_period_sensors_scaling_and_clock_are_found() -> None:
     prepared = prepare([recording_of(moving(3000), period=300.0)], Recipe())
-    assert (prepared.period, prepared.sensors, prepared.cycles) == (300.0, ("a", "b"), (86_400.0,))
+    assert (prepared.period, prepared.sensors) == (300.0, ("a", "b"))
+    assert prepared.cycles == tuple(86_400.0 / number for number in (1, 2, 3, 4))
     assert np.allclose(prepared.scaling.centre, moving(3000)[:1800].mean(axis=0))
-    assert prepared.steps[0].x.shape == (3000, 3 * 2 + 2)
+    assert prepared.steps[0].x.shape == (3000, width(2, 3, 4))
     assert prepared.steps[0].target.shape == (3000, 3, 2)
     assert prepared.moved.tolist() == [True, True]
     assert prepared.notes == ()

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from tests.training.conftest import chaos, recording_of
-from training.baseline import fit_highway
 from training.prepare import prepare
 from training.recipe import Recipe
 from training.teach import _shortened, _watched
@@ -22,7 +21,6 @@ def test_the_stop_split_is_watched_once_and_nothing_else_is(rows: int) -> None:
     lead = training.burn_in
     watched = _watched(
         [part(steps, cuts.fit - lead, cuts.stop, horizons)],
-        fit_highway([fit], [stop]),
         np.ones((len(horizons), 2)),
         replace(training, stride=training.subsequence - lead),
     )

@@ -15,6 +15,7 @@ from training.series import Series, hold
 from training.windows import cut, find_cycles, fit_scaling, lay_steps, part
 
 NAN = np.nan
+DAYS = (DAY, DAY / 2, DAY / 3, DAY / 4)  # a day and its overtones
 
 
 class Watcher:
@@ -63,7 +64,7 @@ def test_training_reads_bit_for_bit_what_the_cohort_reads(series: Series, lags: 
     row = cohort.admit("one")
     for sample in samples_of(series):
         cohort.advance([(row, sample)])
-    steps = lay_steps(series, learned.scaling, learned.cycles, lags=lags, horizons=(1,))
+    steps = lay_steps(series, learned.scaling, learned.cycles, learned.means, lags=lags, horizons=(1,))
     assert np.array_equal(steps.x, np.concatenate(watcher.x))
     assert np.array_equal(steps.lags.reshape(len(steps), -1), np.concatenate(watcher.lags))
     assert steps.x.dtype == watcher.x[0].dtype == np.float32
@@ -72,9 +73,9 @@ def test_training_reads_bit_for_bit_what_the_cohort_reads(series: Series, lags: 
 @given(heard_series(), st.integers(2, 7))
 def test_the_lags_are_the_rolling_windows_newest_samples(series: Series, length: int) -> None:
     learned = learned_of(series.values.shape[1])
-    steps = lay_steps(series, learned.scaling, (), lags=length, horizons=(1,))
+    steps = lay_steps(series, learned.scaling, (), learned.means, lags=length, horizons=(1,))
     scaled = steps.lags[:, -1]
-    windows = Windows(length, scaled.shape[1])
+    windows = Windows(length, scaled.shape[1], learned.means)
     windows.admit(1)
     row = np.array([0])
     for place in range(len(series)):
@@ -89,7 +90,7 @@ def test_a_sensor_that_was_not_heard_yet_is_at_its_centre() -> None:
     values = np.array([[1.0, 9.0], [2.0, 9.0], [3.0, 9.0], [4.0, 9.0]])
     measured = np.array([[True, False], [True, False], [True, True], [True, False]])
     learned = learned_of(2)
-    steps = lay_steps(series_of(values, measured=measured), learned.scaling, (), lags=1, horizons=(1,))
+    steps = lay_steps(series_of(values, measured=measured), learned.scaling, (), learned.means, lags=1, horizons=(1,))
     held = ((9.0 - learned.scaling.centre[1]) / learned.scaling.spread[1]).astype(np.float32)
     assert steps.lags[:, 0, 1].tolist() == [0.0, 0.0, held, held]
 
@@ -99,7 +100,7 @@ def test_a_sensor_that_was_not_heard_yet_is_at_its_centre() -> None:
 
 def targets(series: Series, horizons: tuple[int, ...]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     learned = learned_of(series.values.shape[1])
-    steps = lay_steps(series, learned.scaling, (), lags=1, horizons=horizons)
+    steps = lay_steps(series, learned.scaling, (), learned.means, lags=1, horizons=horizons)
     spread = learned.scaling.spread.astype(np.float32)
     return steps.target * spread, steps.known
 
@@ -138,7 +139,7 @@ def test_nothing_is_forecast_of_a_sensor_before_it_was_heard_in_this_life() -> N
 @given(heard_series(), st.lists(st.integers(1, 8), min_size=1, max_size=3, unique=True))
 def test_a_known_target_is_a_later_measurement_of_the_same_life(series: Series, horizons: list[int]) -> None:
     learned = learned_of(series.values.shape[1])
-    steps = lay_steps(series, learned.scaling, (), lags=1, horizons=horizons)
+    steps = lay_steps(series, learned.scaling, (), learned.means, lags=1, horizons=horizons)
     for sample, place, sensor in np.ndindex(steps.known.shape):
         truth = sample + horizons[place]
         there = truth < len(series) and series.starts[truth] <= sample and series.measured[truth, sensor]
@@ -151,7 +152,7 @@ def test_a_known_target_is_a_later_measurement_of_the_same_life(series: Series, 
 
 def test_a_part_knows_no_truth_at_its_end_or_after_it() -> None:
     learned = learned_of(1)
-    steps = lay_steps(series_of(np.arange(10.0)[:, None]), learned.scaling, (), lags=3, horizons=(1, 3))
+    steps = lay_steps(series_of(np.arange(10.0)[:, None]), learned.scaling, (), learned.means, lags=3, horizons=(1, 3))
     piece = part(steps, 2, 7, (1, 3))
     #                sample  2     3     4      5      6
     assert piece.known[:, 0, 0].tolist() == [True, True, True, True, False]
@@ -162,7 +163,9 @@ def test_a_part_knows_no_truth_at_its_end_or_after_it() -> None:
 
 def test_a_part_sees_the_samples_before_it_but_starts_its_own_life() -> None:
     learned = learned_of(1)
-    steps = lay_steps(series_of(np.arange(10.0)[:, None], begun=[5]), learned.scaling, (), lags=3, horizons=(1,))
+    steps = lay_steps(
+        series_of(np.arange(10.0)[:, None], begun=[5]), learned.scaling, (), learned.means, lags=3, horizons=(1,)
+    )
     piece = part(steps, 2, 8, (1,))
     assert np.array_equal(piece.lags, steps.lags[2:8])
     assert np.array_equal(piece.x, steps.x[2:8])
@@ -174,7 +177,9 @@ def test_values_after_a_parts_end_do_not_reach_it() -> None:
     before = np.random.default_rng(1).normal(size=(40, 2))
     after = np.concatenate((before[:30], 1e6 + before[30:]))
     one, other = (
-        part(lay_steps(series_of(values), learned.scaling, (DAY,), lags=5, horizons=(1, 7)), 5, 30, (1, 7))
+        part(
+            lay_steps(series_of(values), learned.scaling, (DAY,), learned.means, lags=5, horizons=(1, 7)), 5, 30, (1, 7)
+        )
         for values in (before, after)
     )
     for name in ("x", "lags", "target", "known", "starts"):
@@ -199,7 +204,9 @@ def test_subsequences_are_whole_runs_of_steps_from_both_ends(steps: int, length:
 
 def test_every_array_of_the_steps_is_cut_alike() -> None:
     learned = learned_of(2)
-    steps = lay_steps(series_of(np.arange(20.0).reshape(10, 2)), learned.scaling, (), lags=1, horizons=(1,))
+    steps = lay_steps(
+        series_of(np.arange(20.0).reshape(10, 2)), learned.scaling, (), learned.means, lags=1, horizons=(1,)
+    )
     assert np.array_equal(cut(steps.x, length=4, stride=3)[1], steps.x[3:7])
     assert np.array_equal(cut(steps.target, length=4, stride=3)[1], steps.target[3:7])
 
@@ -280,10 +287,10 @@ def test_a_cycle_must_have_turned_twice_in_the_fit_split() -> None:
         return find_cycles([series], [len(series)], period)
 
     assert cycles(1.9) == ()
-    assert cycles(2) == (DAY,)
-    assert cycles(13.9) == (DAY,)
-    assert cycles(14) == (DAY, WEEK)
-    assert cycles(731, period=7200.0) == (DAY, WEEK, YEAR)
+    assert cycles(2) == DAYS
+    assert cycles(13.9) == DAYS
+    assert cycles(14) == (*DAYS, WEEK, WEEK / 2)
+    assert cycles(731) == (*DAYS, WEEK, WEEK / 2, YEAR)
 
 
 def test_daily_data_have_no_time_of_day() -> None:
@@ -291,8 +298,17 @@ def test_daily_data_have_no_time_of_day() -> None:
     assert find_cycles([series], [900], DAY) == (WEEK, YEAR)
 
 
+@pytest.mark.parametrize(
+    ("hours", "overtones"), [(1.0, 4), (1.5, 4), (1.6, 3), (2.0, 3), (2.5, 2), (3.0, 2), (6.0, 1), (6.1, 0)]
+)
+def test_no_overtone_turns_faster_than_four_steps_can_tell(hours: float, overtones: int) -> None:
+    period = 3600.0 * hours
+    series = series_of(np.zeros((int(5 * DAY / period), 1)), period=period)
+    assert find_cycles([series], [len(series)], period) == DAYS[:overtones]
+
+
 def test_the_longest_stream_decides_and_only_its_fit_split_counts() -> None:
     series = [series_of(np.zeros((int(3 * DAY / PERIOD), 1))), series_of(np.zeros((100, 1)))]
-    assert find_cycles(series, [len(series[0]), 100], PERIOD) == (DAY,)
+    assert find_cycles(series, [len(series[0]), 100], PERIOD) == DAYS
     assert find_cycles(series, [int(1.5 * DAY / PERIOD), 100], PERIOD) == ()
     assert series[0].times[0] == START
