@@ -15,7 +15,7 @@ from edge.grid import Sample
 from edge.rows import Bools, Doubles, Floats, Rows, grow
 from edge.runtime import Step
 from edge.scale import Scaling, lay_out
-from edge.score import Calibration, Scorer, alarm_surprise, standardise
+from edge.score import Calibration, Scorer, standardise
 from edge.window import Windows
 
 # Spreads; a value beyond it is judged as if it lay there. Float32 overflows at 3e38, and a double loses the interval
@@ -130,7 +130,7 @@ class Cohort:
         self.streams: list[str] = []
         self._step = step
         self._windows = Windows(learned.window, len(learned.sensors))
-        self._scorer = Scorer(learned.calibration)
+        self._scorer = Scorer(learned.calibration, learned.close_after)
         # What turns the graph's parts, (4, horizons, sensors), into sensor units.
         parts = np.stack((learned.highway, learned.correction, learned.below, learned.above))
         self._units: Doubles = learned.scaling.spread * parts
@@ -143,19 +143,20 @@ class Cohort:
         self._known: Bools = np.zeros((0, sensors), dtype=np.bool_)  # heard since the memory began
         self._last: Doubles = np.zeros((0, 3, sensors))  # expected, lower, upper of the next sample
 
-    def admit(self, stream: str, false_alarms_per_week: float | None = None) -> int:
+    def admit(self, stream: str, false_alarms_per_week: float | None = None, close_after: int | None = None) -> int:
         """Add a stream and return its row.
 
         Args:
             stream: its name.
             false_alarms_per_week: its alarm budget; the bundle's when it is None.
+            close_after: calm samples that end its events; the bundle's when it is None.
         """
         row = len(self.streams)
         self.streams.append(stream)
         if row == len(self._state):
             self._grow(max(8, 2 * row))
         budget = self.learned.false_alarms_per_week if false_alarms_per_week is None else false_alarms_per_week
-        self._scorer.allow(row, alarm_surprise(budget, self.learned.period))
+        self._scorer.allow(row, budget, self.learned.period, close_after)
         self._held[row] = self.learned.scaling.centre
         return row
 
@@ -210,7 +211,8 @@ class Cohort:
             quotient = standardise(values - expected, expected - lower, upper - expected)
             judged = measured & ~np.isnan(quotient)  # nan: this sensor was never heard before
             quotient = np.where(judged, quotient, 0.0)
-            scores = self._scorer.advance(rows[ready], quotient[ready], judged[ready])
+            level = (values - self.learned.scaling.centre) / self.learned.scaling.spread
+            scores = self._scorer.advance(rows[ready], level[ready], quotient[ready], judged[ready])
             score[ready], share[ready] = scores.score, scores.share
         return score, share
 

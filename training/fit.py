@@ -17,7 +17,7 @@ from edge.cohort import Learned
 from edge.manifest import ParityTable, QualityRow
 from edge.recording import Recording
 from edge.runtime import Model
-from training.calibrate import calibrate, factors, unknowing
+from training.calibrate import calibrate, factors, unknowing, varied
 from training.convert import convert
 from training.evaluate import judge
 from training.network import correct
@@ -31,6 +31,7 @@ Doubles = NDArray[np.float64]
 Floats = NDArray[np.float32]
 
 GOLDEN_STEPS = 32
+LATELY = 20_000  # samples before the calibrate split that tell what is normal; a rehearsal takes .3 ms for each
 REPRESENTATIVE_STEPS = 300
 AUTOMATIC = ("dynamic", "float16")  # what `auto` tries in turn: int8 weights, unless they cost too much
 GOLDEN_TOLERANCE = {"float32": 1e-3, "float16": 1e-3, "dynamic": 2e-3, "int8": 0.05}  # of the largest golden output
@@ -92,9 +93,9 @@ def serve(prepared: Prepared, taught: Taught, recipe: Recipe, say: Say) -> Fitte
     lead = 2 * prepared.window
     quality: tuple[QualityRow, ...] = ()
     if recipe.splits.test > 0:
-        trial = _calibrated(model, raw, prepared, recipe, end="calibrate")
+        trial = _honest(model, raw, prepared, recipe)
         quality = tuple(judge(model, trial, prepared.spans("calibrate", "test", lead=lead))[0])
-    learned = _calibrated(model, raw, prepared, recipe, end="test")
+    learned = _calibrated(model, raw, prepared, recipe)
     golden = _golden(prepared, model)
     tolerance = GOLDEN_TOLERANCE[mode] * max(1.0, float(np.abs(golden.parts).max()))
     return Fitted(learned, graph, mode, golden, tolerance, parity, quality, model.units, model.inputs)
@@ -151,10 +152,18 @@ def _learned(prepared: Prepared, taught: Taught, recipe: Recipe) -> Learned:
     )
 
 
-def _calibrated(model: Model, raw: Learned, prepared: Prepared, recipe: Recipe, *, end: str) -> Learned:
-    said = rehearse(model, raw, prepared.spans("stop", end, lead=2 * prepared.window))
+def _honest(model: Model, raw: Learned, prepared: Prepared, recipe: Recipe) -> Learned:
+    """Make the intervals honest on the calibrate split."""
+    said = rehearse(model, raw, prepared.spans("stop", "calibrate", lead=2 * prepared.window))
     below, above = factors(said, prepared.horizons, recipe.network.interval)
-    calibration = calibrate(said, below[0], above[0], prepared.moved)
+    return replace(raw, below=below, above=above)
+
+
+def _calibrated(model: Model, raw: Learned, prepared: Prepared, recipe: Recipe) -> Learned:
+    """Make intervals honest on calibrate and test, and scores on all that was recorded lately."""
+    said = rehearse(model, raw, prepared.spans("stop", "test", lead=LATELY))
+    below, above = factors(said, prepared.horizons, recipe.network.interval)
+    calibration = calibrate(said, below[0], above[0], varied(said, prepared.moved), prepared.scaling)
     return replace(raw, below=below, above=above, calibration=calibration)
 
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from numpy import nan
 
+from edge.alarm import alarm_surprise
 from edge.bundle import Bundle
 from edge.clock import DAY
 from edge.cohort import Cohort, Verdicts, waves
 from edge.grid import Sample
-from edge.score import alarm_surprise
 from tests.edge.conftest import UNITS, at, calm_calibration, cohort_by_hand, learned_by_hand, persist, same
 
 WINDOW = 4  # steps, of the cohort by hand
