@@ -18,7 +18,7 @@ from edge.interval import Leeway, Margins
 from edge.rows import Bools, Doubles, Floats, Rows, grow
 from edge.runtime import Step
 from edge.scale import Scaling, lay_out
-from edge.score import Calibration, Scorer, alarm_surprise, standardise
+from edge.score import Calibration, Scorer, standardise
 from edge.window import Windows
 
 PARTS = 5  # of the graph: highway, own line, correction, half-widths below and above
@@ -146,7 +146,7 @@ class Cohort:
         self._due = Due(learned.horizons, COUNT + 3, sensors)
         self._experts = Experts(learned.experience)
         self._margins = Margins(learned.coverage, learned.leeway)
-        self._scorer = Scorer(learned.calibration)
+        self._scorer = Scorer(learned.calibration, learned.close_after)
         # What every part of the graph, (parts, horizons, sensors), is worth.
         whole = np.ones((horizons, sensors))
         self._worth: Doubles = np.stack((whole, whole, learned.correction, learned.below, learned.above))
@@ -156,19 +156,20 @@ class Cohort:
         self._known: Bools = np.zeros((0, sensors), dtype=np.bool_)  # heard since the memory began
         self._last: Doubles = np.zeros((0, 3, sensors))  # expected, lower, upper of the next sample
 
-    def admit(self, stream: str, false_alarms_per_week: float | None = None) -> int:
+    def admit(self, stream: str, false_alarms_per_week: float | None = None, close_after: int | None = None) -> int:
         """Add a stream and return its row.
 
         Args:
             stream: its name.
             false_alarms_per_week: its alarm budget; the bundle's when it is None.
+            close_after: calm samples that end its events; the bundle's when it is None.
         """
         row = len(self.streams)
         self.streams.append(stream)
         if row == len(self._state):
             self._grow(max(8, 2 * row))
         budget = self.learned.false_alarms_per_week if false_alarms_per_week is None else false_alarms_per_week
-        self._scorer.allow(row, alarm_surprise(budget, self.learned.period))
+        self._scorer.allow(row, budget, self.learned.period, close_after)
         self._held[row] = self.learned.scaling.centre
         return row
 
@@ -235,7 +236,7 @@ class Cohort:
             judged = known[:, 0]
             quotient = standardise(residual[:, 0, COUNT], half_widths[:, 0, 0], half_widths[:, 0, 1])
             quotient = np.where(judged, quotient, 0.0)
-            scores = self._scorer.advance(rows[ready], quotient[ready], judged[ready])
+            scores = self._scorer.advance(rows[ready], scaled[ready], quotient[ready], judged[ready])
             score[ready], share[ready] = scores.score, scores.share
         return score, share
 

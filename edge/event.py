@@ -1,8 +1,8 @@
 """Turn flags into events: runs of flagged samples with a life.
 
-An event opens at the first flagged sample, is updated when its score rises to a new peak, and closes after
-`close_after` calm samples, or when the stream's memory begins anew. Its id is made of stream and start, so the same
-readings give the same id wherever and whenever they are judged.
+An event opens at the first flagged sample, is updated when its score rises to a new peak, and closes at the first
+sample that is not flagged (`edge.alarm` bridges the calm ones within), or when the stream's memory begins anew. Its id
+is made of stream and start, so the same readings give the same id wherever and whenever they are judged.
 """
 
 from collections.abc import Sequence
@@ -67,7 +67,6 @@ class Event:
 @dataclass(slots=True)
 class _Open:
     event: Event
-    calm: int
     told: float  # the peak score that was last published
 
 
@@ -77,23 +76,16 @@ class Events:
     State kept: at most one open event a stream.
     """
 
-    def __init__(self, streams: Sequence[str], sensors: Sequence[str], close_after: int) -> None:
+    def __init__(self, streams: Sequence[str], sensors: Sequence[str]) -> None:
         """Start with no event open.
 
         Args:
             streams: their names by row; may grow.
             sensors: their names.
-            close_after: calm samples that end an event; `set_close_after` sets it for one stream.
         """
         self._streams = streams
         self._sensors = sensors
-        self._close_after = close_after
-        self._patience: dict[int, int] = {}
         self._open: dict[int, _Open] = {}
-
-    def set_close_after(self, row: int, close_after: int) -> None:
-        """Set how many calm samples end an event of one stream."""
-        self._patience[row] = close_after
 
     def open_id(self, row: int) -> str:
         """Return the id of a stream's open event, or an empty text."""
@@ -124,9 +116,7 @@ class Events:
         if verdicts.score[place] > 1.0:
             news += self._begin(verdicts, place, row) if current is None else self._grow(current, verdicts, place)
         elif current and not np.isnan(verdicts.score[place]):
-            current.calm += 1
-            if current.calm >= self._patience.get(row, self._close_after):
-                news.append(self._close(row))
+            news.append(self._close(row))
         return news
 
     def _begin(self, verdicts: Verdicts, place: int, row: int) -> list[Event]:
@@ -141,11 +131,10 @@ class Events:
             samples=1,
             peak=self._peak(verdicts, place),
         )
-        self._open[row] = _Open(event, calm=0, told=event.peak.score)
+        self._open[row] = _Open(event, told=event.peak.score)
         return [event]
 
     def _grow(self, current: _Open, verdicts: Verdicts, place: int) -> list[Event]:
-        current.calm = 0
         event = replace(
             current.event, phase="update", end=float(verdicts.times[place]), samples=current.event.samples + 1
         )

@@ -56,7 +56,7 @@ class Service:
     def __init__(self, learned: Learned, model: Model) -> None:
         """Start with no stream."""
         self.cohort = Cohort(learned, model, model.units)
-        self.events = Events(self.cohort.streams, learned.sensors, learned.close_after)
+        self.events = Events(self.cohort.streams, learned.sensors)
         self.counts = GridCounts()
         self.rows: dict[str, int] = {}
         self.grids: list[Grid] = []
@@ -66,9 +66,8 @@ class Service:
     def admit(self, stream: str, table: StreamConfig) -> int:
         """Add a stream and return its row."""
         learned = self.cohort.learned
-        row = self.rows[stream] = self.cohort.admit(stream, table.detection.false_alarms_per_week)
-        if table.detection.close_after is not None:
-            self.events.set_close_after(row, table.detection.close_after)
+        detection = table.detection
+        row = self.rows[stream] = self.cohort.admit(stream, detection.false_alarms_per_week, detection.close_after)
         self.grids.append(
             Grid(
                 len(learned.sensors),

@@ -12,7 +12,8 @@ from edge.experts import EXPERTS, Experience
 from edge.interval import Leeway
 from edge.reading import parse_time
 from edge.scale import Scaling
-from edge.score import Calibration, Tail
+from edge.score import FEATURES, SHARP, SMOOTHED, Calibration
+from edge.tail import Means, Peaks
 
 CONTRACT = 2  # raised when an older device could not serve a newer bundle
 
@@ -89,24 +90,23 @@ class IntervalTable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TailTable:
-    """Hold a tail, see `edge.score.Tail`."""
+class PeaksTable:
+    """Hold the tails of single values, (2, channels, sensors), see `edge.tail.Peaks`."""
 
-    at: Row
-    surprise: Row
+    threshold: tuple[Table, ...]
+    scale: tuple[Table, ...]
+    shape: tuple[Table, ...]
+    rarity: tuple[Table, ...]
 
-    def __post_init__(self) -> None:
-        """Refuse what cannot be looked up."""
-        if len(self.at) != len(self.surprise) or len(self.at) < 2:
-            raise ConfigError(f"at: must be as long as surprise and at least 2, got {len(self.at)}")
-        if any(low >= high for low, high in zip(self.at, self.at[1:], strict=False)):
-            raise ConfigError("at: must increase")
-        if any(low > high for low, high in zip(self.surprise, self.surprise[1:], strict=False)):
-            raise ConfigError("surprise: must not fall")
 
-    def tail(self) -> Tail:
-        """Return it as the scorer reads it."""
-        return Tail(np.array(self.at), np.array(self.surprise))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeansTable:
+    """Hold the tails of means, (channels, sensors), see `edge.tail.Means`."""
+
+    middle: Table
+    above: Table
+    below: Table
+    freedom: Table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,18 +114,36 @@ class ScoreTable:
     """Hold the scorer's calibration, see `edge.score.Calibration`."""
 
     scored: tuple[bool, ...]
-    spans: Row
+    centre: Table
     spread: Table
+    others: Table
     energy: Row
-    tails: tuple[TailTable, ...]
-    worst: TailTable
+    peaks: PeaksTable
+    means: MeansTable
+    looks: float
+    samples: int
 
     def __post_init__(self) -> None:
-        """Refuse tables that do not fit each other."""
+        """Refuse what would judge nothing."""
         if not any(self.scored):
             raise ConfigError("scored: must judge at least one sensor")
-        if len(self.tails) != 2 * len(self.spans) or len(self.spread) != len(self.spans):
-            raise ConfigError(f"tails: must be two for each of {len(self.spans)} spans, got {len(self.tails)}")
+        if self.looks < 1:
+            raise ConfigError(f"looks: must be at least 1, got {self.looks}")
+
+    def calibration(self) -> Calibration:
+        """Return it as the scorer reads it."""
+        peaks, means = self.peaks, self.means
+        return Calibration(
+            scored=np.array(self.scored, dtype=np.bool_),
+            centre=np.array(self.centre),
+            spread=np.array(self.spread),
+            others=np.array(self.others),
+            energy=np.array(self.energy),
+            peaks=Peaks(*(np.array(law) for law in (peaks.threshold, peaks.scale, peaks.shape, peaks.rarity))),
+            means=Means(*(np.array(law) for law in (means.middle, means.above, means.below, means.freedom))),
+            looks=self.looks,
+            samples=self.samples,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,10 +244,6 @@ class Manifest:
             (self.max_gap >= 0, f"max_gap: must be >= 0, got {self.max_gap}"),
             (rising, f"horizons: must increase from 1, got {quote(self.horizons)}"),
             (len(set(names)) == len(names), f"sensors: must differ in name, got {quote(names)}"),
-            (
-                min(self.score.spans, default=1.0) >= 1,
-                f"score.spans: must be at least 1, got {quote(self.score.spans)}",
-            ),
             (self.golden_tolerance > 0, f"golden_tolerance: must be > 0, got {self.golden_tolerance}"),
             (self.detection.close_after >= 1, "detection.close_after: must be at least 1"),
             (self.detection.false_alarms_per_week > 0, "detection.false_alarms_per_week: must be > 0"),
@@ -244,6 +258,11 @@ class Manifest:
             "scaling.change": (self.scaling.change,),
             "score.energy": (self.score.energy,),
             "score.spread": self.score.spread,
+            "score.peaks.scale": tuple(row for side in self.score.peaks.scale for row in side),
+            "score.peaks.shape": tuple(row for side in self.score.peaks.shape for row in side),
+            "score.means.above": self.score.means.above,
+            "score.means.below": self.score.means.below,
+            "score.means.freedom": self.score.means.freedom,
             "interval.below": self.interval.below,
             "interval.above": self.interval.above,
         }
@@ -275,16 +294,26 @@ class Manifest:
         wrong = [
             f"{name}: must have {sensors} numbers, got {len(row)}" for name, row in rows.items() if len(row) != sensors
         ]
-        shaped = [*tables.items(), ("score.spread", self.score.spread)]
-        for name, table in shaped:
-            expected = len(self.score.spans) if name == "score.spread" else horizons
+        score, means, peaks = self.score, self.score.means, self.score.peaks
+        shaped = [(name, table, horizons) for name, table in tables.items()]
+        shaped += [("score.centre", score.centre, FEATURES), ("score.spread", score.spread, FEATURES)]
+        shaped += [("score.others", score.others, sensors)]
+        shaped += [
+            (f"score.means.{name}", getattr(means, name), len(SMOOTHED))
+            for name in ("middle", "above", "below", "freedom")
+        ]
+        for name in ("threshold", "scale", "shape", "rarity"):
+            sides = getattr(peaks, name)
+            shaped += [(f"score.peaks.{name}", side, len(SHARP)) for side in sides]
+            if len(sides) != 2:
+                wrong.append(f"score.peaks.{name}: must have 2 sides, got {len(sides)}")
+        for name, table, expected in shaped:
             if len(table) != expected or any(len(row) != sensors for row in table):
                 wrong.append(f"{name}: must have shape ({expected}, {sensors})")
         return wrong
 
     def learned(self) -> Learned:
         """Return what the cohort needs."""
-        score = self.score
         return Learned(
             sensors=tuple(sensor.name for sensor in self.sensors),
             period=self.period,
@@ -306,14 +335,7 @@ class Manifest:
             leeway=Leeway(np.array(self.interval.extra), np.array(self.interval.reach)),
             below=np.array(self.interval.below),
             above=np.array(self.interval.above),
-            calibration=Calibration(
-                scored=np.array(score.scored, dtype=np.bool_),
-                spans=score.spans,
-                spread=np.array(score.spread),
-                energy=np.array(score.energy),
-                tails=tuple(table.tail() for table in score.tails),
-                worst=score.worst.tail(),
-            ),
+            calibration=self.score.calibration(),
             false_alarms_per_week=self.detection.false_alarms_per_week,
             close_after=self.detection.close_after,
         )

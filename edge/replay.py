@@ -93,7 +93,7 @@ class Replay:
         self.counts = GridCounts()
         self._cohort = Cohort(learned, step, units)
         self.streams = self._cohort.streams
-        self._events = Events(self._cohort.streams, learned.sensors, learned.close_after)
+        self._events = Events(self._cohort.streams, learned.sensors)
         self._grids: dict[str, tuple[int, Grid]] = {}
         self._budget = budget
 
@@ -136,9 +136,7 @@ class Replay:
         if stream not in self._grids:
             learned = self._cohort.learned
             per_week, close_after = self._budget(stream) if self._budget else (None, None)
-            row = self._cohort.admit(stream, per_week)
-            if close_after is not None:
-                self._events.set_close_after(row, close_after)
+            row = self._cohort.admit(stream, per_week, close_after)
             grid = Grid(len(learned.sensors), learned.period, max_gap=learned.max_gap, future=0.0, counts=self.counts)
             self._grids[stream] = row, grid
         return self._grids[stream]

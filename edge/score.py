@@ -1,67 +1,70 @@
-"""Turn residuals into scores: residual, nonconformity, tail probability, score.
+"""Turn what is seen of a sample into a score: features, surprises, score.
 
-Theory of operation. A residual is divided by the half-width of its forecast's interval, so that a nervous hour does
-not look strange. The quotient is smoothed over several spans of steps: the shortest sees spikes, the longest sees
-slow drifts. At each span two statistics are taken over the sensors, the root mean square (many sensors a little off)
-and the maximum (one sensor far off). Each statistic is turned into its surprise, -ln of the probability that so large
-a value or a larger one occurs while all is well, by a table from the calibrate split. The largest surprise is again
-brought to a tail probability, because the largest of several is large more often. The score compares it with the
-probability that the alarm budget allows at each step.
+Theory of operation. Four things are looked at of every sensor, because each kind of trouble shows in another:
 
-The scale of the quotients follows slow change of the noise, within bounds, and never learns from a flagged sample.
+- *level*: spreads from the centre of the training data. A forecast of the next step soon forgives a new level, the
+  level itself does not.
+- *residual*: sample less forecast, in half-widths of the interval, so that a nervous hour does not look strange.
+- *unrest*: the logarithm of the residual's size: it rises with the noise, and falls when a sensor is stuck.
+- *odds*: the level less what the levels of the other sensors let expect: it shows when sensors part that moved
+  together.
+
+The first two are judged value by value, for spikes, and all of them as exponential means over `SPANS` steps, of values
+bounded so that no single one decides: what is too small to be seen at once is seen when it lasts. Each statistic of
+each sensor has its surprise (`edge.tail`). The largest counts, less what the largest of so many is larger by chance
+(Bonferroni). `edge.alarm` turns it into a score.
+
+The scale of the residuals follows slow change of the noise, within bounds, and never learns from a flagged sample.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from edge.alarm import Alarms, allowed_share
 from edge.rows import Bools, Doubles, Rows, grow
+from edge.tail import Means, Peaks
 
-WEEK = 604_800.0
-BOUND = 20.0  # half-widths: one wild value must not fill the longest span for hours
+LEVEL, RESIDUAL, UNREST, ODDS = range(4)
+FEATURES = 4
+SHARP = (LEVEL, RESIDUAL)  # the features that are judged value by value
+SMOOTHED = (LEVEL, LEVEL, RESIDUAL, UNREST, UNREST, ODDS)  # those judged as means over the spans below
+SPANS = (8.0, 48.0, 8.0, 8.0, 48.0, 8.0)  # steps; short disturbances, and slow drifts
+CHANNELS = len(SHARP) + len(SMOOTHED)
+
+WILDEST = 1e6  # half-widths, and spreads; beyond it a double would lose what it is compared with
+BOUND = 3.0  # spreads of a feature: one wild value must not fill the longest span for hours
+ODDS_BOUND = 6.0  # spreads of a level: a sensor gone wild must not make all the others look odd
+STILL = 0.05  # half-widths: what of a residual is no unrest
 CALM = 3.0  # half-widths: what the slow scale learns of one sample at most
 SCALE_STEPS = 1000.0  # steps over which the slow scale follows the noise
 SCALE_LEAST, SCALE_MOST = 0.5, 4.0  # how far it may follow
-RAREST, COMMONEST = 1e-9, 0.02  # tail probabilities between which an alarm budget can be honoured
-
-
-@dataclass(frozen=True, slots=True)
-class Tail:
-    """Hold how surprising each value of a statistic is.
-
-    Attributes:
-        at: shape (knots,), increasing values of the statistic.
-        surprise: shape (knots,), increasing: -ln of the probability of that value or a larger one.
-    """
-
-    at: Doubles
-    surprise: Doubles
-
-    def of(self, statistic: Doubles) -> Doubles:
-        """Look up the surprise of values of any shape; beyond the last knot it stays at the last knot's."""
-        looked_up: Doubles = np.interp(statistic, self.at, self.surprise)
-        return looked_up
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Hold what the calibrate split taught about residuals that are normal.
+    """Hold what the calibration data taught about samples that are normal.
 
     Attributes:
-        scored: shape (sensors,), which sensors are judged; one that never moved in training cannot be.
-        spans: steps over which residuals are smoothed, each >= 1.
-        spread: shape (spans, sensors), standard deviation of the smoothed quotients.
+        scored: shape (sensors,), which sensors are judged.
+        centre, spread: shape (features, sensors), median and standard deviation of the features.
+        others: shape (sensors, sensors), what turns levels into odds.
         energy: shape (sensors,), mean square of the quotients, each bounded at `CALM`.
-        tails: one for each statistic: the root mean squares of all spans, then the maxima of all spans.
-        worst: the tail of the largest surprise among them.
+        peaks: the tails of the single values, `SHARP`.
+        means: the tails of the means, `SMOOTHED`.
+        looks: in how many ways a sample can be strange.
+        samples: how many it was learned from.
     """
 
     scored: Bools
-    spans: tuple[float, ...]
+    centre: Doubles
     spread: Doubles
+    others: Doubles
     energy: Doubles
-    tails: tuple[Tail, ...]
-    worst: Tail
+    peaks: Peaks
+    means: Means
+    looks: float
+    samples: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,23 +81,11 @@ class Scores:
     share: Doubles
 
 
-def alarm_surprise(false_alarms_per_week: float, period: float) -> float:
-    """Return the surprise at which the score is 1: -ln of the alarm budget's share of the steps.
-
-    Args:
-        false_alarms_per_week: the alarm budget, > 0.
-        period: seconds a step.
-
-    >>> round(alarm_surprise(1.0, 60.0), 2)  # one step in 10,080
-    9.22
-    """
-    return -float(np.log(np.clip(false_alarms_per_week * period / WEEK, RAREST, COMMONEST)))
-
-
 def standardise(residual: Doubles, below: Doubles, above: Doubles) -> Doubles:
-    """Divide residuals by the interval's half-width on their side, bounded to ±`BOUND`; all (wave, sensors)."""
-    quotient: Doubles = residual / np.where(residual < 0.0, below, above)
-    return np.maximum(np.minimum(quotient, BOUND), -BOUND)
+    """Divide residuals by the interval's half-width on their side, bounded to ±`WILDEST`; all (wave, sensors)."""
+    quotient = residual / np.where(residual < 0.0, below, above)
+    bounded: Doubles = np.maximum(np.minimum(quotient, WILDEST), -WILDEST)
+    return bounded
 
 
 def shrinkage(spans: tuple[float, ...]) -> Doubles:
@@ -107,124 +98,134 @@ def shrinkage(spans: tuple[float, ...]) -> Doubles:
     return weight
 
 
-def smooth(
-    smoothed: Doubles,
-    quotient: Doubles,
-    measured: Bools,
-    weight: Doubles,
-) -> Doubles:
-    """Advance the exponential means by one step; a sensor that was not measured keeps its own.
+WEIGHT = shrinkage(SPANS)
+
+
+def features(level: Doubles, quotient: Doubles, others: Doubles) -> Doubles:
+    """Lay out what is looked at.
 
     Args:
-        smoothed: shape (wave, spans, sensors).
-        quotient: shape (wave, sensors), half-widths.
-        measured: shape (wave, sensors).
-        weight: shape (spans, 1), of `shrinkage`.
+        level: shape (wave, sensors), spreads around the centre of the training data.
+        quotient: shape (wave, sensors), of `standardise`.
+        others: shape (sensors, sensors).
 
     Returns:
-        Shape (wave, spans, sensors).
+        Shape (wave, features, sensors).
     """
-    advanced: Doubles = smoothed + weight * (quotient[:, None, :] - smoothed) * measured[:, None, :]
-    return advanced
-
-
-def statistics(deviation: Doubles, scored: Bools) -> Doubles:
-    """Summarise deviations over the sensors.
-
-    Args:
-        deviation: shape (wave, spans, sensors), smoothed quotients in units of their spread.
-        scored: shape (sensors,), which sensors are judged; at least one.
-
-    Returns:
-        Shape (wave, 2 * spans): root mean square at each span, then maximum at each span.
-    """
-    judged = np.abs(deviation) * scored
-    wave, spans, _ = deviation.shape
-    found = np.empty((wave, 2 * spans))
-    found[:, :spans] = np.sqrt((judged * judged).sum(axis=2) / scored.sum())
-    found[:, spans:] = judged.max(axis=2)
+    found = np.empty((len(level), FEATURES, level.shape[1]))
+    found[:, LEVEL] = level
+    found[:, RESIDUAL] = quotient
+    np.log(np.abs(quotient) + STILL, out=found[:, UNREST])
+    bounded = np.maximum(np.minimum(level, ODDS_BOUND), -ODDS_BOUND)
+    # No matrix product of BLAS: its answer for a row depends on how many rows there are.
+    np.einsum("ws,ts->wt", bounded, others, out=found[:, ODDS])
     return found
 
 
-class Scorer:
-    """Score the residuals of all streams of a cohort.
+def smooth(smoothed: Doubles, deviation: Doubles, measured: Bools) -> Doubles:
+    """Advance the exponential means by one step; a sensor that was not measured keeps its own.
 
-    State kept for each stream: the smoothed quotients and the slow scale of each sensor.
+    Args:
+        smoothed: shape (wave, means, sensors).
+        deviation: shape (wave, features, sensors), in spreads of the features.
+        measured: shape (wave, sensors).
+
+    Returns:
+        Shape (wave, means, sensors).
+    """
+    bounded = np.maximum(np.minimum(deviation, BOUND), -BOUND)[:, SMOOTHED]
+    advanced: Doubles = smoothed + WEIGHT * (bounded - smoothed) * measured[:, None, :]
+    return advanced
+
+
+class Scorer:
+    """Score the samples of all streams of a cohort.
+
+    State kept for each stream: the means, the slow scale of each sensor, and its alarms.
     """
 
-    def __init__(self, calibration: Calibration) -> None:
-        """Start with no stream; `admit` adds them."""
+    def __init__(self, calibration: Calibration, close_after: int) -> None:
+        """Start with no stream; `admit` adds them.
+
+        Args:
+            calibration: what is normal.
+            close_after: calm samples that end an event.
+        """
         self._calibration = calibration
-        self._weight = shrinkage(calibration.spans)
-        self._lookup = _Lookup(calibration.tails)
-        spans, sensors = calibration.spread.shape
-        self._smoothed: Doubles = np.zeros((0, spans, sensors))
+        self._looks = np.log(calibration.looks)
+        sensors = len(calibration.scored)
+        self._smoothed: Doubles = np.zeros((0, len(SMOOTHED), sensors))
         self._scale: Doubles = np.ones((0, sensors))
-        self._alarm: Doubles = np.ones(0)
+        self._alarms = Alarms(CHANNELS, sensors, close_after)
 
     def admit(self, capacity: int) -> None:
         """Make room for `capacity` streams, the ones held keep their state."""
         self._smoothed = grow(self._smoothed, capacity, 0.0)
         self._scale = grow(self._scale, capacity, 1.0)
-        self._alarm = grow(self._alarm, capacity, 1.0)
+        self._alarms.admit(capacity)
 
-    def allow(self, row: int, surprise: float) -> None:
-        """Set the surprise at which a stream's score is 1, see `alarm_surprise`."""
-        self._alarm[row] = surprise
+    def allow(self, row: int, false_alarms_per_week: float, period: float, close_after: int | None = None) -> None:
+        """Set the alarm budget of a stream, and how many calm samples end its events."""
+        self._alarms.allow(row, allowed_share(false_alarms_per_week, period), close_after)
 
     def forget(self, rows: Rows) -> None:
-        """Forget the deviations of some streams; what is known of their noise is kept."""
+        """Forget the deviations of some streams; what is known of their noise and their alarms is kept."""
         self._smoothed[rows] = 0.0
+        self._alarms.forget(rows)
 
-    def advance(self, rows: Rows, quotient: Doubles, measured: Bools) -> Scores:
-        """Score one residual of each of some streams.
+    def advance(self, rows: Rows, level: Doubles, quotient: Doubles, measured: Bools) -> Scores:
+        """Score one sample of each of some streams.
 
         Args:
             rows: shape (wave,), which streams; each at most once.
+            level: shape (wave, sensors), spreads around the centre; the last known where not measured.
             quotient: shape (wave, sensors), of `standardise`; ignored where not measured.
             measured: shape (wave, sensors).
         """
         known = self._calibration
+        heard = (measured & known.scored).any(axis=1)
+        score = np.full(len(rows), np.nan)
+        share = np.zeros(level.shape)
+        if not heard.any():
+            return Scores(score, share)
+        if not heard.all():
+            said = self.advance(rows[heard], level[heard], quotient[heard], measured[heard])
+            score[heard], share[heard] = said.score, said.share
+            return Scores(score, share)
         scale = self._scale[rows]
-        smoothed = smooth(self._smoothed[rows], quotient / scale, measured, self._weight)
-        self._smoothed[rows] = smoothed
-        deviation = smoothed / known.spread
-        surprises = self._lookup.of(statistics(deviation, known.scored))
-        score = known.worst.of(surprises.max(axis=1)) / self._alarm[rows]
-        flagged = score > 1.0
+        surprise = self._surprise(rows, features(level, quotient / scale, known.others), measured)
+        judged = self._alarms.judge(rows, surprise)
+        flagged = judged.score > 1.0
         self._scale[rows] = self._followed(scale, quotient, measured & ~flagged[:, None])
-        score[~(measured & known.scored).any(axis=1)] = np.nan
-        share = np.zeros(quotient.shape)
         if flagged.any():
-            share[flagged] = self._share(deviation[flagged], surprises[flagged])
-        return Scores(score, share)
+            share[flagged] = _share(judged.counted[flagged])
+        return Scores(judged.score, share)
 
-    def _share(self, deviation: Doubles, surprises: Doubles) -> Doubles:
-        """Share the deviation out among the sensors, at the span that is the most surprising."""
-        span = surprises.argmax(axis=1) % deviation.shape[1]
-        square = np.where(self._calibration.scored, deviation[np.arange(len(span)), span] ** 2, 0.0)
-        total = square.sum(axis=1, keepdims=True)
-        share: Doubles = np.divide(square, total, out=np.zeros_like(square), where=total > 0.0)
-        return share
+    def _surprise(self, rows: Rows, found: Doubles, measured: Bools) -> Doubles:
+        """Return how surprising each statistic is, (wave, channels, sensors), as if it were the only one."""
+        known = self._calibration
+        away = found - known.centre
+        smoothed = smooth(self._smoothed[rows], away / known.spread, measured)
+        self._smoothed[rows] = smoothed
+        surprise = np.empty((len(rows), CHANNELS, len(known.scored)))
+        surprise[:, : len(SHARP)] = known.peaks.surprise(away[:, SHARP]) * measured[:, None, :]
+        surprise[:, len(SHARP) :] = known.means.surprise(smoothed)
+        counted: Doubles = np.maximum((surprise - self._looks) * known.scored, 0.0)
+        return counted
 
     def _followed(self, scale: Doubles, quotient: Doubles, learned: Bools) -> Doubles:
         """Let the slow scale follow the noise of one sample; shape (wave, sensors)."""
         square = scale * scale
         calm = np.minimum(np.abs(quotient), CALM * scale)
         followed = square + learned * (calm * calm / self._calibration.energy - square) / SCALE_STEPS
-        return np.sqrt(np.minimum(np.maximum(followed, SCALE_LEAST**2), SCALE_MOST**2))
+        bounded: Doubles = np.sqrt(np.minimum(np.maximum(followed, SCALE_LEAST**2), SCALE_MOST**2))
+        return bounded
 
 
-class _Lookup:
-    """Look up the surprise of all statistics at once: their tails laid side by side on one axis."""
-
-    def __init__(self, tails: tuple[Tail, ...]) -> None:
-        self._reach = np.array([tail.at[-1] for tail in tails])
-        self._offset = (2.0 * self._reach.max() + 1.0) * np.arange(len(tails))
-        self._at = np.concatenate([tail.at + offset for tail, offset in zip(tails, self._offset, strict=True)])
-        self._surprise = np.concatenate([tail.surprise for tail in tails])
-
-    def of(self, found: Doubles) -> Doubles:
-        """Return the surprise of each statistic, shape (wave, statistics)."""
-        surprises: Doubles = np.interp(np.minimum(found, self._reach) + self._offset, self._at, self._surprise)
-        return surprises
+def _share(surprise: Doubles) -> Doubles:
+    """Share the deviation out among the sensors, in the channel that is the most surprising."""
+    channel = surprise.max(axis=2).argmax(axis=1)
+    square = surprise[np.arange(len(channel)), channel] ** 2
+    total = square.sum(axis=1, keepdims=True)
+    share: Doubles = np.divide(square, total, out=np.zeros_like(square), where=total > 0.0)
+    return share

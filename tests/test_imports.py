@@ -29,6 +29,7 @@ IMPURE = set(TIDY["banned-module-level-imports"])
 IMPURE_CALLS = {"open", "print", "input", ".now", ".utcnow", ".today"}
 
 DIAGRAM: dict[str, set[str]] = {
+    "edge.alarm": {"edge.rows"},
     "edge.bundle": {"edge.cohort", "edge.errors", "edge.manifest", "edge.runtime", "edge.scale", "edge.tables"},
     "edge.check": {
         "edge.bundle",
@@ -116,6 +117,7 @@ DIAGRAM: dict[str, set[str]] = {
         "edge.reading",
         "edge.scale",
         "edge.score",
+        "edge.tail",
     },
     "edge.message": {"edge.cohort", "edge.event"},
     "edge.mqtt": {"edge.config", "edge.errors", "edge.mailbox", "edge.message"},
@@ -146,9 +148,10 @@ DIAGRAM: dict[str, set[str]] = {
     },
     "edge.runtime": {"edge.errors", "edge.rows"},
     "edge.scale": {"edge.rows", "edge.window"},
-    "edge.score": {"edge.rows"},
+    "edge.score": {"edge.alarm", "edge.rows", "edge.tail"},
     "edge.subscriber": {"edge.errors"},
     "edge.tables": {"edge.errors"},
+    "edge.tail": {"edge.rows"},
     "edge.topics": {"edge.errors"},
     "edge.vigil": {"edge.errors"},
     "edge.window": {"edge.rows"},
@@ -172,7 +175,15 @@ DIAGRAM: dict[str, set[str]] = {
         "training.outcome",
         "training.standings",
     },
-    "training.calibrate": {"edge.cohort", "edge.interval", "edge.score", "training.rehearse"},
+    "training.calibrate": {
+        "edge.cohort",
+        "edge.interval",
+        "edge.scale",
+        "edge.score",
+        "edge.tail",
+        "training.rehearse",
+        "training.tails",
+    },
     "training.card": {"edge.experts", "edge.manifest", "training.evaluate"},
     "training.cli": {
         "edge",
@@ -388,6 +399,7 @@ DIAGRAM: dict[str, set[str]] = {
         "training.study_cells",
         "training.terminal",
     },
+    "training.tails": {"edge.score", "edge.tail"},
     "training.teach": {
         "training.learn",
         "training.lines",

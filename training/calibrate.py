@@ -1,31 +1,44 @@
 """Make intervals and scores honest, on the quantised graph and through the device's own scorer.
 
 Intervals: split conformal prediction. The half-widths that the graph gives are multiplied so that on the calibrate
-split each bound was crossed as often as it should be. Scores: the distribution of every statistic of the scorer on
-the calibrate split, with an exponential tail beyond what was seen.
+split each bound was crossed as often as it should be. Scores: what the features of the scorer did over all that was
+recorded, with the intervals that the calibrate split made honest; `training.tails` says what that makes improbable.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import ceil
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.cohort import Learned
 from edge.interval import Leeway, Margins, no_leeway
-from edge.score import CALM, Calibration, Tail, shrinkage, smooth, standardise, statistics
+from edge.scale import Scaling
+from edge.score import (
+    BOUND,
+    CALM,
+    CHANNELS,
+    FEATURES,
+    ODDS_BOUND,
+    SHARP,
+    SMOOTHED,
+    WEIGHT,
+    Calibration,
+    features,
+    smooth,
+    standardise,
+)
+from edge.tail import Means, Peaks
 from training.rehearse import Rehearsal
+from training.tails import fit_means, fit_others, fit_peaks, memory
 
 Doubles = NDArray[np.float64]
 
-SPANS = (1.0, 8.0, 48.0)  # steps; spikes, short disturbances and slow drifts
 FEWEST = 20  # truths below which an interval keeps the width that training gave it
-EXCEEDING = 0.05  # share of the statistics that the exponential tail is fitted to
-FEWEST_EXCEEDING, MOST_EXCEEDING = 10, 400
-KNOTS = 40
-FARTHEST = 60.0  # surprise that the tail reaches beyond its threshold
 LEAST_ENERGY = 1e-4  # squared half-widths; a sensor that was forecast without any error still has some noise
-LEAST_SLOPE = 0.05  # deviations; the same for the tail
+LEAST_SPREAD = 0.01  # of a feature, for the same reason
 
 
 def factors(rehearsals: Sequence[Rehearsal], horizons: Sequence[int], coverage: float) -> tuple[Doubles, Doubles]:
@@ -86,56 +99,127 @@ def leeway(rehearsals: Sequence[Rehearsal], learned: Learned) -> Leeway:
 
 
 def calibrate(
-    rehearsals: Sequence[Rehearsal], below: Doubles, above: Doubles, scored: NDArray[np.bool_]
+    rehearsals: Sequence[Rehearsal], below: Doubles, above: Doubles, scored: NDArray[np.bool_], scaling: Scaling
 ) -> Calibration:
-    """Learn what normal residuals look like.
+    """Learn what normal samples look like.
 
     Args:
-        rehearsals: of the calibrate split, with factors of 1.
+        rehearsals: of all that was recorded, with factors of 1.
         below, above: shape (sensors,), the factors at the first horizon.
         scored: shape (sensors,), which sensors are to be judged.
+        scaling: of the fit split.
     """
-    pieces = [_quotients(rehearsal, below, above) for rehearsal in rehearsals]
-    quotients, measured = (np.concatenate(arrays) for arrays in zip(*pieces, strict=True))
-    energy = _energy(quotients, measured)
-    smoothed = np.concatenate([
-        _smoothed(quotient, known, _begun(rehearsal))[(known & scored).any(axis=1)]
-        for (quotient, known), rehearsal in zip(pieces, rehearsals, strict=True)
-    ])  # fmt: skip
-    spread = _spread(smoothed, energy)
-    found = statistics(smoothed / spread, scored)
-    tails = tuple(fit_tail(column) for column in found.T)
-    surprises = np.stack([tail.of(column) for tail, column in zip(tails, found.T, strict=True)], axis=1)
-    return Calibration(scored, SPANS, spread, energy, tails, fit_tail(surprises.max(axis=1)))
+    seen = [_seen(rehearsal, below, above, scored, scaling) for rehearsal in rehearsals]
+    level, quotient, measured = (np.concatenate([getattr(one, name) for one in seen]) for name in _Seen.ARRAYS)
+    bounded = np.clip(level, -ODDS_BOUND, ODDS_BOUND)
+    others = fit_others(bounded, scored, _memory(seen, [np.clip(one.level, -ODDS_BOUND, ODDS_BOUND) for one in seen]))
+    found = features(level, quotient, others)
+    centre, spread = _moments(found, measured)
+    away = found - centre
+    small = np.where(measured[:, None, :], np.clip(away / spread, -BOUND, BOUND), 0.0)
+    pieces = np.split(small, np.cumsum([len(one.level) for one in seen])[:-1])
+    remembered = _memory(seen, pieces)
+    smoothed = np.concatenate([_smoothed(piece, one) for piece, one in zip(pieces, seen, strict=True)])
+    return Calibration(
+        scored=scored,
+        centre=centre,
+        spread=spread,
+        others=others,
+        energy=_energy(quotient, measured),
+        peaks=fit_peaks(away, measured, spread, remembered),
+        means=fit_means(smoothed, small, measured, remembered, WEIGHT),
+        looks=float(max(scored.sum(), 1) * CHANNELS),
+        samples=len(level),
+    )
+
+
+def varied(rehearsals: Sequence[Rehearsal], moved: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Tell which sensors are to be judged: those that moved, without the switches.
+
+    A switch has two values. Neither is strange when it is seen, and when it switches is the choice of somebody: it
+    helps to forecast the others and is no evidence itself, unless there is nothing but switches.
+    """
+    sensors = range(len(moved))
+    seen = [np.concatenate([one.values[one.measured[:, sensor], sensor] for one in rehearsals]) for sensor in sensors]
+    judged = moved & np.array([len(np.unique(values)) > 2 for values in seen])
+    return judged if judged.any() else moved
 
 
 def unknowing(sensors: int) -> Calibration:
     """Return a calibration that knows nothing: for the rehearsal that the real one is learned from."""
-    flat = Tail(np.array([0.0, 1.0]), np.array([0.0, 0.0]))
-    ones = np.ones((len(SPANS), sensors))
-    return Calibration(np.ones(sensors, np.bool_), SPANS, ones, ones[0], (flat,) * (2 * len(SPANS)), flat)
+    nothing, far = np.zeros((2, len(SHARP), sensors)), np.full((2, len(SHARP), sensors), 1e9)
+    mean = np.zeros((len(SMOOTHED), sensors))
+    return Calibration(
+        scored=np.ones(sensors, np.bool_),
+        centre=np.zeros((FEATURES, sensors)),
+        spread=np.ones((FEATURES, sensors)),
+        others=np.zeros((sensors, sensors)),
+        energy=np.ones(sensors),
+        peaks=Peaks(far, far, np.ones_like(far), nothing),
+        means=Means(mean, mean + 1e9, mean + 1e9, mean + 1.0),
+        looks=2.0,
+        samples=0,
+    )
 
 
-def _quotients(rehearsal: Rehearsal, below: Doubles, above: Doubles) -> tuple[Doubles, NDArray[np.bool_]]:
-    """Return the quotients of one stream's judged samples, and which of them were measured; 0 where not."""
-    judged = slice(rehearsal.judged, None)
-    expected = rehearsal.expected[judged]
-    residual = rehearsal.values[judged] - expected
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """Hold what the scorer sees of one stream, (samples, sensors), and with which samples its memory began anew."""
+
+    level: Doubles
+    quotient: Doubles
+    measured: NDArray[np.bool_]
+    begun: NDArray[np.bool_]
+
+    ARRAYS: ClassVar[tuple[str, ...]] = ("level", "quotient", "measured")
+
+
+def _seen(rehearsal: Rehearsal, below: Doubles, above: Doubles, scored: NDArray[np.bool_], scaling: Scaling) -> _Seen:
+    """Return the samples that the scorer would judge; quotients are 0 where nothing was measured."""
+    expected = rehearsal.expected
+    residual = rehearsal.values - expected
     # What was expected of a sample was said one step before it.
-    half_widths = below * _before(rehearsal.below[:, 0])[judged], above * _before(rehearsal.above[:, 0])[judged]
-    measured = rehearsal.measured[judged] & ~np.isnan(residual)
-    return np.where(measured, standardise(np.where(measured, residual, 0.0), *half_widths), 0.0), measured
+    half_widths = below * _before(rehearsal.below[:, 0]), above * _before(rehearsal.above[:, 0])
+    measured = rehearsal.measured & ~np.isnan(residual)
+    with np.errstate(invalid="ignore"):
+        quotient = np.where(measured, standardise(residual, *half_widths), 0.0)
+    level = (rehearsal.values - scaling.centre) / scaling.spread
+    begun = rehearsal.starts == np.arange(len(rehearsal.starts))
+    judged = (measured & scored).any(axis=1)
+    # A life that begins anew begins, for the scorer, with the first sample that it judges.
+    lives = np.cumsum(begun)[judged]
+    return _Seen(level[judged], quotient[judged], measured[judged], np.diff(lives, prepend=-1) > 0)
+
+
+def _memory(seen: Sequence[_Seen], values: Sequence[Doubles]) -> Doubles:
+    """Return over how many steps values (samples, ...) remember, the mean of all streams by their samples."""
+    lengths = np.array([len(one.level) for one in seen], dtype=np.float64)
+    steps = [_remembered(one) for one in values]
+    mean: Doubles = np.average(steps, axis=0, weights=lengths if lengths.any() else None)
+    return mean
+
+
+def _remembered(values: Doubles) -> Doubles:
+    steps = np.ones(values.shape[1:])
+    if len(values):
+        steps = memory(values.reshape(len(values), -1)).reshape(values.shape[1:])
+    return steps
+
+
+def _moments(found: Doubles, measured: NDArray[np.bool_]) -> tuple[Doubles, Doubles]:
+    """Return centre and spread of the features, (features, sensors)."""
+    known = np.where(measured[:, None, :], found, np.nan)
+    heard = measured.sum(axis=0) >= 2
+    centre, spread = np.zeros(found.shape[1:]), np.ones(found.shape[1:])
+    if heard.any():
+        centre[:, heard] = np.nanmedian(known[:, :, heard], axis=0)
+        spread[:, heard] = np.nanstd(known[:, :, heard], axis=0)
+    return centre, np.maximum(spread, LEAST_SPREAD)
 
 
 def _before(said: Doubles) -> Doubles:
     """Return what was said one sample earlier; of the first, what was said with it."""
     return np.concatenate((said[:1], said[:-1]))
-
-
-def _begun(rehearsal: Rehearsal) -> NDArray[np.bool_]:
-    """Tell the judged samples with which the stream's memory began anew."""
-    begun: NDArray[np.bool_] = (rehearsal.starts == np.arange(len(rehearsal.starts)))[rehearsal.judged :]
-    return begun
 
 
 def _energy(quotients: Doubles, measured: NDArray[np.bool_]) -> Doubles:
@@ -145,52 +229,13 @@ def _energy(quotients: Doubles, measured: NDArray[np.bool_]) -> Doubles:
     return np.where(count > 0, np.maximum(square / np.maximum(count, 1), LEAST_ENERGY), 1.0)
 
 
-def _smoothed(quotients: Doubles, measured: NDArray[np.bool_], begun: NDArray[np.bool_]) -> Doubles:
-    """Smooth one stream's quotients as the scorer does; shape (samples, spans, sensors)."""
-    weight = shrinkage(SPANS)
-    now = np.zeros((1, len(SPANS), quotients.shape[1]))
-    smoothed = np.empty((len(quotients), *now.shape[1:]))
-    for step in range(len(quotients)):
-        if begun[step]:
+def _smoothed(deviation: Doubles, seen: _Seen) -> Doubles:
+    """Smooth one stream's features as the scorer does; shape (samples, means, sensors)."""
+    now = np.zeros((1, len(SMOOTHED), deviation.shape[2]))
+    smoothed = np.empty((len(deviation), *now.shape[1:]))
+    for step in range(len(deviation)):
+        if seen.begun[step]:
             now = np.zeros_like(now)
-        now = smooth(now, quotients[step : step + 1], measured[step : step + 1], weight)
+        now = smooth(now, deviation[step : step + 1], seen.measured[step : step + 1])
         smoothed[step] = now[0]
     return smoothed
-
-
-def _spread(smoothed: Doubles, energy: Doubles) -> Doubles:
-    """Return the spread of the smoothed quotients, (spans, sensors): at least that of white noise of the same energy.
-
-    Source: the variance of an exponential mean of white noise is a / (2 - a) of the noise's, Brown (1963).
-    """
-    weight = shrinkage(SPANS)
-    white = np.sqrt(weight / (2.0 - weight) * energy)
-    bulk = np.quantile(np.abs(smoothed), 0.9, axis=0) / 1.645 if len(smoothed) else np.zeros_like(white)
-    return np.maximum(bulk, white)
-
-
-def fit_tail(statistic: Doubles) -> Tail:
-    """Fit how surprising each value of a statistic is.
-
-    Within the data by rank; beyond the threshold that a twentieth of it exceeds by an exponential tail whose slope is
-    the mean excess, made longer by its own standard error.
-
-    Args:
-        statistic: shape (samples,), >= 0, larger is stranger.
-
-    Source: peaks over threshold, Davison & Smith (1990), JRSS B 52, 393-442, with shape 0.
-    """
-    ordered = np.sort(statistic[~np.isnan(statistic)])
-    count = len(ordered)
-    if count < 2 * FEWEST_EXCEEDING:
-        return Tail(np.array([0.0, 3.0, 3.0 + FARTHEST]), np.array([0.0, 3.0, 3.0 + FARTHEST]))
-    exceeding = int(np.clip(EXCEEDING * count, FEWEST_EXCEEDING, MOST_EXCEEDING))
-    threshold = ordered[-exceeding - 1]
-    excess = float((ordered[-exceeding:] - threshold).mean()) * (1.0 + exceeding**-0.5)
-    slope = max(excess, LEAST_SLOPE * max(1.0, threshold))
-    ranks = np.unique(np.geomspace(count, exceeding + 1, KNOTS).astype(int))[::-1]
-    at = np.concatenate(([0.0], ordered[count - ranks], [threshold + FARTHEST * slope]))
-    known = -np.log(ranks / (count + 1.0))
-    surprise = np.concatenate(([0.0], known, [known[-1] + FARTHEST]))
-    last_of_equals = np.append(np.diff(at) > 1e-12, True)
-    return Tail(at[last_of_equals], surprise[last_of_equals])

@@ -21,13 +21,13 @@ from edge.interval import no_leeway
 from edge.manifest import ParityTable, QualityRow
 from edge.recording import Recording
 from edge.runtime import Model
-from training.calibrate import calibrate, factors, leeway, unknowing
+from training.calibrate import calibrate, factors, leeway, unknowing, varied
 from training.convert import convert
 from training.evaluate import judge
 from training.network import correct
 from training.prepare import Prepared, prepare
 from training.recipe import Recipe
-from training.rehearse import rehearse
+from training.rehearse import Rehearsed, rehearse
 from training.teach import Say, Taught, teach
 from training.windows import Steps, part
 
@@ -36,6 +36,7 @@ Floats = NDArray[np.float32]
 
 GOLDEN_STEPS = 32
 REPRESENTATIVE_STEPS = 5000  # int8 cuts off what lies outside of what these showed
+LATELY = 20_000  # samples before the calibrate split that tell what is normal; a rehearsal takes .3 ms for each
 AUTOMATIC = ("dynamic", "float16")  # what `auto` tries in turn: int8 weights, unless they cost too much
 GOLDEN_TOLERANCE = {"float32": 1e-3, "float16": 1e-3, "dynamic": 2e-3, "int8": 0.05}  # of the largest golden output
 
@@ -96,10 +97,10 @@ def serve(prepared: Prepared, taught: Taught, recipe: Recipe, say: Say) -> Fitte
     lead = 2 * prepared.window
     quality: tuple[QualityRow, ...] = ()
     if recipe.splits.test > 0:
-        trial = _calibrated(model, raw, prepared, taught, end="calibrate")
+        trial = _honest(model, raw, prepared, taught)
         quality = tuple(judge(model, trial, prepared.spans("calibrate", "test", lead=lead, lines=taught.lines.unseen)))
     until = max(float(one.times[-1]) for one in prepared.series)
-    learned = replace(_calibrated(model, raw, prepared, taught, end="test"), until=until)
+    learned = replace(_calibrated(model, raw, prepared, taught), until=until)
     golden = _golden(prepared, model)
     tolerance = GOLDEN_TOLERANCE[mode] * max(1.0, float(np.abs(golden.parts).max()))
     return Fitted(learned, graph, mode, golden, tolerance, parity, quality, model.units, model.inputs)
@@ -160,16 +161,25 @@ def _learned(prepared: Prepared, taught: Taught, recipe: Recipe) -> Learned:
     )
 
 
-def _calibrated(model: Model, raw: Learned, prepared: Prepared, taught: Taught, *, end: str) -> Learned:
-    spans = prepared.spans("stop", end, lead=2 * prepared.window, lines=taught.lines.unseen)
-    said = rehearse(model, raw, spans)
-    below, above = factors(said.streams, prepared.horizons, raw.coverage)
+def _honest(model: Model, raw: Learned, prepared: Prepared, taught: Taught) -> Learned:
+    """Weigh the experts and make intervals honest on the calibrate split alone."""
+    spans = prepared.spans("stop", "calibrate", lead=2 * prepared.window, lines=taught.lines.unseen)
+    return _weighed(rehearse(model, raw, spans), raw)
+
+
+def _calibrated(model: Model, raw: Learned, prepared: Prepared, taught: Taught) -> Learned:
+    """Weigh the experts and make intervals honest on calibrate and test, and scores on all that was recorded lately."""
+    said = rehearse(model, raw, prepared.spans("stop", "test", lead=LATELY, lines=taught.lines.unseen))
+    weighed = _weighed(said, raw)
+    scored = varied(said.streams, prepared.moved)
+    below, above = weighed.below[0], weighed.above[0]
+    return replace(weighed, calibration=calibrate(said.streams, below, above, scored, prepared.scaling))
+
+
+def _weighed(said: Rehearsed, raw: Learned) -> Learned:
+    below, above = factors(said.streams, raw.horizons, raw.coverage)
     honest = replace(raw, experience=said.experience, below=below, above=above)
-    return replace(
-        honest,
-        leeway=leeway(said.streams, honest),
-        calibration=calibrate(said.streams, below[0], above[0], prepared.moved),
-    )
+    return replace(honest, leeway=leeway(said.streams, honest))
 
 
 def _parity(prepared: Prepared, taught: Taught, model: Model, recipe: Recipe, mode: str) -> ParityTable:

@@ -18,15 +18,16 @@ from edge.manifest import (
     ExpertsTable,
     IntervalTable,
     Manifest,
+    MeansTable,
     NetworkTable,
     PartsTable,
+    PeaksTable,
     ScalingTable,
     ScoreTable,
     SensorTable,
-    TailTable,
 )
 from edge.message import iso
-from edge.score import Calibration, Tail
+from edge.score import Calibration
 from training.card import card
 from training.fit import Fitted
 from training.prepare import Prepared
@@ -115,18 +116,28 @@ def _experts(experience: Experience) -> ExpertsTable:
 
 
 def _score(calibration: Calibration) -> ScoreTable:
+    peaks, means = calibration.peaks, calibration.means
     return ScoreTable(
         scored=tuple(calibration.scored.tolist()),
-        spans=calibration.spans,
+        centre=_table(calibration.centre),
         spread=_table(calibration.spread),
+        others=_table(calibration.others),
         energy=_row(calibration.energy),
-        tails=tuple(map(_tail, calibration.tails)),
-        worst=_tail(calibration.worst),
+        peaks=PeaksTable(
+            threshold=tuple(map(_table, peaks.threshold)),
+            scale=tuple(map(_table, peaks.scale)),
+            shape=tuple(map(_table, peaks.shape)),
+            rarity=tuple(map(_table, peaks.rarity)),
+        ),
+        means=MeansTable(
+            middle=_table(means.middle),
+            above=_table(means.above),
+            below=_table(means.below),
+            freedom=_table(means.freedom),
+        ),
+        looks=calibration.looks,
+        samples=calibration.samples,
     )
-
-
-def _tail(tail: Tail) -> TailTable:
-    return TailTable(at=_row(tail.at), surprise=_row(tail.surprise))
 
 
 def _row(array: NDArray[np.float64]) -> tuple[float, ...]:

@@ -19,7 +19,8 @@ from edge.experts import EXPERTS, Experience, inexperienced
 from edge.grid import Sample
 from edge.interval import no_leeway
 from edge.scale import Scaling
-from edge.score import Calibration, Tail
+from edge.score import FEATURES, RESIDUAL, SHARP, SMOOTHED, Calibration
+from edge.tail import Means, Peaks
 from tests import make_bundles
 
 ROOT = make_bundles.ROOT
@@ -29,15 +30,20 @@ nan = float("nan")
 
 
 def calm_calibration(sensors: int) -> Calibration:
-    """Return a calibration in which a smoothed quotient of 1 has the surprise 1, and so on up to 20."""
-    straight = Tail(np.array([0.0, 20.0]), np.array([0.0, 20.0]))
+    """Return a calibration in which a quotient of 1 has the surprise 1, and so on up to 20; nothing else is strange."""
+    threshold = np.full((2, len(SHARP), sensors), 1e9)
+    threshold[:, SHARP.index(RESIDUAL)] = 20.0
+    anything = np.full((len(SMOOTHED), sensors), 1e9)
     return Calibration(
         scored=np.ones(sensors, np.bool_),
-        spans=(1.0, 3.0),
-        spread=np.ones((2, sensors)),
+        centre=np.zeros((FEATURES, sensors)),
+        spread=np.ones((FEATURES, sensors)),
+        others=np.zeros((sensors, sensors)),
         energy=np.ones(sensors),
-        tails=(straight,) * 4,
-        worst=straight,
+        peaks=Peaks(threshold, np.full_like(threshold, 1e9), np.ones_like(threshold), np.full_like(threshold, 20.0)),
+        means=Means(np.zeros_like(anything), anything, anything, np.ones_like(anything)),
+        looks=1.0,
+        samples=0,
     )
 
 

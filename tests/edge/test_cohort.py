@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from numpy import nan
 
+from edge.alarm import alarm_surprise
 from edge.bundle import Bundle
 from edge.clock import DAY
 from edge.cohort import PARTS, Cohort, Verdicts, waves
 from edge.experts import EXPERTS, inexperienced, weigh
 from edge.grid import Sample
-from edge.score import alarm_surprise
 from tests.edge.conftest import (
     NEVER,
     UNITS,

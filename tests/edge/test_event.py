@@ -16,8 +16,8 @@ from tests.edge.conftest import verdict
 SENSORS = ("warm", "damp")
 
 
-def events_of(close_after: int = 2, streams: Sequence[str] = ("boiler", "cellar")) -> Events:
-    return Events(streams, SENSORS, close_after)
+def events_of(streams: Sequence[str] = ("boiler", "cellar")) -> Events:
+    return Events(streams, SENSORS)
 
 
 def follow(events: Events, scores: Sequence[float], *, restarts: Sequence[int] = (), row: int = 0) -> str:
@@ -33,31 +33,18 @@ def follow(events: Events, scores: Sequence[float], *, restarts: Sequence[int] =
     ("scores", "news"),
     [
         ((0.5, 1.0, 0.9), "- - -"),  # a score of 1 is normal
-        ((0.5, 1.5, 0.5, 0.5), "- o - c"),
-        ((1.5, 0.5, 1.5, 0.5, 0.5), "o - - - c"),  # one calm sample does not end it
-        ((1.5, 1.2, 1.0, 1.0), "o - - c"),
-        ((1.5, 1.6, 1.7, 0.0, 0.0), "o - u - c"),  # an update when the peak rose by a tenth
-        ((1.5, 3.0, 2.0, 6.0, 0.0, 0.0), "o u - u - c"),
+        ((0.5, 1.5, 0.5, 0.5), "- o c -"),
+        ((1.5, 1.2, 1.0, 1.0), "o - c -"),
+        ((1.5, 1.6, 1.7, 0.0), "o - u c"),  # an update when the peak rose by a tenth
+        ((1.5, 3.0, 2.0, 6.0, 0.0), "o u - u c"),
         ((2.0, 2.1, 2.19, 2.2, 2.3), "o - - u -"),  # small rises add up
-        ((1.5, nan, nan, nan, 0.5, nan, 0.5), "o - - - - - c"),  # what was not measured is neither calm nor strange
-        ((1.5, 0.5, 0.5, 1.5, 0.5, 0.5), "o - c o - c"),
+        ((1.5, nan, nan, nan, 0.5, nan), "o - - - c -"),  # what was not measured is neither calm nor strange
+        ((1.5, 0.5, 0.5, 1.5, 0.5), "o c - o c"),
         ((nan, nan, nan), "- - -"),
     ],
 )
 def test_the_life_of_an_event(scores: Sequence[float], news: str) -> None:
     assert follow(events_of(), scores) == news
-
-
-@pytest.mark.parametrize(("close_after", "news"), [(1, "o c - -"), (3, "o - - c")])
-def test_an_event_closes_after_as_many_calm_samples_as_were_asked_for(close_after: int, news: str) -> None:
-    assert follow(events_of(close_after), (1.5, 0.0, 0.0, 0.0)) == news
-
-
-def test_a_stream_may_have_a_patience_of_its_own() -> None:
-    events = events_of(close_after=1)
-    events.set_close_after(1, 3)
-    assert follow(events, (1.5, 0.0, 0.0, 0.0), row=0) == "o c - -"
-    assert follow(events, (1.5, 0.0, 0.0, 0.0), row=1) == "o - - c"
 
 
 def test_an_event_closes_when_the_streams_memory_begins_anew() -> None:
@@ -69,12 +56,12 @@ def test_a_restart_without_an_event_is_no_news() -> None:
 
 
 def test_a_restart_that_is_strange_itself_closes_one_event_and_opens_another() -> None:
-    assert follow(events_of(), (1.5, 1.5, 0.0), restarts=[1]) == "o co -"
+    assert follow(events_of(), (1.5, 1.5, 0.0), restarts=[1]) == "o co c"
 
 
 def test_an_event_says_where_it_began_what_was_flagged_and_what_was_strangest() -> None:
     # step    0   1   2   3   4   5
-    # score  .5 1.5   3 1.2  .5  .5       (closes after 2)
+    # score  .5 1.5   3 1.2  .5  .5
     events = events_of()
     scores, told = (0.5, 1.5, 3.0, 1.2, 0.5, 0.5), []
     for step, score in enumerate(scores):
@@ -98,7 +85,7 @@ def test_news_of_an_event_share_its_id() -> None:
 
 
 def test_the_open_event_of_a_stream_is_known_by_its_id_while_it_lasts() -> None:
-    events = events_of(close_after=1)
+    events = events_of()
     ids = []
     for step, score in enumerate((0.0, 1.5, 1.5, 0.0)):
         events.advance(verdict(score, step, row=1))
@@ -108,7 +95,7 @@ def test_the_open_event_of_a_stream_is_known_by_its_id_while_it_lasts() -> None:
 
 
 def test_streams_have_events_of_their_own_and_news_come_in_the_order_of_the_wave() -> None:
-    events = events_of(close_after=1)
+    events = events_of()
     both = Verdicts(
         *(
             np.concatenate([getattr(verdict(1.5, 0, row=row), field.name) for row in (1, 0)])
@@ -153,9 +140,9 @@ def test_events_of_one_stream_that_begin_at_different_milliseconds_have_differen
 # ---- whatever is said
 
 
-@given(st.lists(st.sampled_from([0.0, 0.9, 1.1, 1.5, 4.0, nan]), max_size=60), st.integers(1, 4))
-def test_every_event_opens_once_closes_at_most_once_and_never_overlaps(scores: list[float], close_after: int) -> None:
-    events = events_of(close_after)
+@given(st.lists(st.sampled_from([0.0, 0.9, 1.1, 1.5, 4.0, nan]), max_size=60))
+def test_every_event_opens_once_closes_at_most_once_and_never_overlaps(scores: list[float]) -> None:
+    events = events_of()
     told = [one for step, score in enumerate(scores) for one in events.advance(verdict(score, step))]
     lives: dict[str, list[str]] = {}
     for one in told:
@@ -169,7 +156,7 @@ def test_every_event_opens_once_closes_at_most_once_and_never_overlaps(scores: l
 
 @given(st.lists(st.sampled_from([0.0, 1.1, 1.5, 4.0, nan]), max_size=40))
 def test_an_event_counts_its_flags_and_knows_the_highest(scores: list[float]) -> None:
-    events = events_of(close_after=1)
+    events = events_of()
     for step, score in enumerate(scores):
         for one in events.advance(verdict(score, step)):
             flagged = [

@@ -19,7 +19,7 @@ SENSORS = ("warm", "damp")
 
 def told(scores: tuple[float, ...]) -> list[message.Outgoing]:
     """Return the event messages of consecutive scores."""
-    events = Events(["boiler"], SENSORS, 1)
+    events = Events(["boiler"], SENSORS)
     return [
         message.event(BASE, one) for step, score in enumerate(scores) for one in events.advance(verdict(score, step))
     ]
@@ -103,7 +103,7 @@ def test_an_event_closes_with_its_end_and_its_peak() -> None:
 
 
 def test_whether_a_stream_is_anomalous_is_retained_with_since_when() -> None:
-    events = Events(["boiler"], SENSORS, 1)
+    events = Events(["boiler"], SENSORS)
     news = [one for step, score in enumerate((0.5, 1.5, 1.5, 0.0)) for one in events.advance(verdict(score, step))]
     opened, closed = (message.anomaly(BASE, one) for one in news)
     topic = "tidegate/edge1/boiler/anomaly"

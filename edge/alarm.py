@@ -1,0 +1,160 @@
+"""Hold the flags of every stream to its alarm budget.
+
+Theory of operation. A stream that is calm is flagged when a surprise reaches what the budget demands: -ln of the share
+of steps at which an alarm may begin by chance. That opens an event. While it is open, `HOLD` of what was demanded is
+enough, so that an event does not chatter; it ends with the last of `close_after` calm samples in a row, and all
+samples before are flagged.
+
+What is demanded follows how far the stream is ahead of its budget, in alarms: every event adds one, and the time that
+passes takes one off at the rate that the user allows. A stream that calibration misjudged so corrects itself: too
+many alarms make it deaf to what it has told often enough, and long silence makes it listen more closely. Nothing but
+the number of events is learned of what was flagged.
+
+What stays strange for `STALE` steps is a state and no longer an event: the event ends, and the statistics that carry
+it are shelved until they have been calm for as long.
+
+Source: Gibbs & Candès (2021), NeurIPS 34, adaptive conformal inference: the threshold that is moved by its own errors;
+ANSI/ISA-18.2: stale alarms are shelved.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge.rows import Bools, Doubles, Rows, grow
+
+WEEK = 604_800.0
+RAREST, COMMONEST = 1e-9, 0.02  # shares of the steps between which an alarm budget can be honoured
+HOLD = 0.6  # share of the demanded surprise that keeps an event open
+HELD = 1.001  # the score of a sample that would not have opened the event that it belongs to
+STEP = 2.0  # surprise that one alarm ahead of the budget adds to what is demanded
+BEND = 16.0  # square of the alarms ahead at which the demand has doubled: a stream gone wild is soon deaf
+BEHIND = 3.0  # alarms behind the budget that make a stream listen more closely, at most
+STALE = 480  # steps: ten times the longest span over which anything is judged
+
+
+def allowed_share(false_alarms_per_week: float, period: float) -> float:
+    """Return the share of the steps at which an alarm may begin by chance.
+
+    Args:
+        false_alarms_per_week: the alarm budget, > 0.
+        period: seconds a step.
+    """
+    return float(np.clip(false_alarms_per_week * period / WEEK, RAREST, COMMONEST))
+
+
+def alarm_surprise(false_alarms_per_week: float, period: float) -> float:
+    """Return the surprise that a stream demands that is just within its budget.
+
+    >>> round(alarm_surprise(1.0, 60.0), 2)  # one step in 10,080
+    9.22
+    """
+    return -float(np.log(allowed_share(false_alarms_per_week, period)))
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Hold what is said of the surprises of one wave.
+
+    Attributes:
+        score: shape (wave,), 0..1 normal, above 1 anomalous.
+        counted: shape (wave, channels, sensors), the surprises without those that are shelved.
+    """
+
+    score: Doubles
+    counted: Doubles
+
+
+class Alarms:
+    """Say which streams are anomalous.
+
+    State kept for each stream: the alarms it is ahead of its budget, its open event, and what is shelved.
+    """
+
+    def __init__(self, channels: int, sensors: int, close_after: int) -> None:
+        """Start with no stream.
+
+        Args:
+            channels, sensors: how many statistics there are of a stream.
+            close_after: calm samples that end an event.
+        """
+        self._close_after = close_after
+        self._share: Doubles = np.ones(0)
+        self._alarm: Doubles = np.ones(0)
+        self._patience: Rows = np.zeros(0, dtype=np.intp)
+        self._ahead: Doubles = np.zeros(0)
+        self._opened: Doubles = np.zeros(0)  # what was demanded of the open event; 0: none is open
+        self._calm: Rows = np.zeros(0, dtype=np.intp)
+        self._age: Rows = np.zeros(0, dtype=np.intp)
+        self._shelved: Rows = np.zeros((0, channels, sensors), dtype=np.intp)  # calm samples until it counts again
+
+    def admit(self, capacity: int) -> None:
+        """Make room for `capacity` streams, the ones held keep their state."""
+        self._share = grow(self._share, capacity, 1.0)
+        self._alarm = grow(self._alarm, capacity, 1.0)
+        self._patience = grow(self._patience, capacity, self._close_after)
+        self._ahead = grow(self._ahead, capacity, 0.0)
+        self._opened = grow(self._opened, capacity, 0.0)
+        self._calm = grow(self._calm, capacity, 0)
+        self._age = grow(self._age, capacity, 0)
+        self._shelved = grow(self._shelved, capacity, 0)
+
+    def allow(self, row: int, share: float, close_after: int | None) -> None:
+        """Set the share of the steps at which a stream may be flagged by chance, and what ends its events."""
+        self._share[row] = share
+        self._alarm[row] = -np.log(share)
+        self._patience[row] = self._close_after if close_after is None else close_after
+
+    def forget(self, rows: Rows) -> None:
+        """End the open events of some streams; what they are ahead of their budget is kept."""
+        self._opened[rows] = 0.0
+
+    def judge(self, rows: Rows, surprise: Doubles) -> Judged:
+        """Judge one sample of each of some streams.
+
+        Args:
+            rows: shape (wave,), which streams; each at most once.
+            surprise: shape (wave, channels, sensors), each as if it were the only one.
+        """
+        shelved = self._shelved[rows]
+        if shelved.any():
+            surprise = self._without(rows, shelved, surprise)
+        top = surprise.reshape(len(rows), -1).max(axis=1)
+        opened = self._opened[rows]
+        is_open = opened > 0.0
+        demanded = np.where(is_open, opened, self._demanded(rows))
+        strange = top > np.where(is_open, HOLD * demanded, demanded)
+        self._count(rows, begins=strange & ~is_open)
+        flagged = self._follow(rows, np.where(is_open | strange, demanded, 0.0), strange, surprise)
+        ratio = top / demanded
+        return Judged(np.where(flagged, np.maximum(ratio, HELD), np.minimum(ratio, 1.0)), surprise)
+
+    def _demanded(self, rows: Rows) -> Doubles:
+        ahead = self._ahead[rows]
+        bent = ahead * (1.0 + np.maximum(ahead, 0.0) ** 2 / BEND)
+        demanded: Doubles = np.maximum(self._alarm[rows] + STEP * bent, STEP)
+        return demanded
+
+    def _count(self, rows: Rows, *, begins: Bools) -> None:
+        self._ahead[rows] = np.maximum(self._ahead[rows] - self._share[rows], -BEHIND) + begins
+
+    def _follow(self, rows: Rows, opened: Doubles, strange: Bools, surprise: Doubles) -> Bools:
+        """Lead the open events on and tell which are still open; the surprises are those that count."""
+        calm = np.where(strange, 0, self._calm[rows] + 1)
+        age = np.where(opened > 0.0, self._age[rows] + 1, 0)
+        over = calm >= self._patience[rows]
+        stale = (age >= STALE) & ~over
+        if stale.any():
+            carries = surprise[stale] > 0.5 * HOLD * opened[stale, None, None]
+            self._shelved[rows[stale]] = np.where(carries, STALE, self._shelved[rows[stale]])
+        self._calm[rows] = calm
+        self._age[rows] = age
+        is_open = (opened > 0.0) & ~over
+        self._opened[rows] = np.where(is_open & ~stale, opened, 0.0)
+        return is_open
+
+    def _without(self, rows: Rows, shelved: Rows, surprise: Doubles) -> Doubles:
+        """Return the surprises without the shelved ones, whose time runs while they are calm."""
+        calm = surprise < HOLD * self._alarm[rows, None, None]
+        self._shelved[rows] = np.where(shelved > 0, np.where(calm, shelved - 1, STALE), 0)
+        return np.where(shelved > 0, 0.0, surprise)
