@@ -17,8 +17,8 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("edge", "training")
 TFLITE_RUNTIMES = {"ai_edge_litert", "tflite_runtime"}
 CORE = (
-    "topics", "reading", "grid", "window", "scale", "clock", "due", "experts", "interval", "cohort", "score", "event",
-    "message", "rows",
+    "topics", "reading", "grid", "window", "scale", "clock", "due", "experts", "interval", "cohort", "score", "tail",
+    "alarm", "event", "message", "rows",
 )  # fmt: skip
 CORE_LIBRARIES = {"numpy", "orjson"}
 # What would let a clock, a file, a socket, a thread, chance or a log into the core: ruff refuses the same list.
