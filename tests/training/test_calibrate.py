@@ -235,7 +235,7 @@ def test_new_data_of_the_same_kind_are_flagged_as_often_as_the_alarm_budget_says
 ) -> None:
     learned = replace(learned_of(3), period=604.8)  # 1,000 steps a week
     leaky = Leaky(learned)
-    past = [heard(learned, 1500, seed=seed, missing=missing, lives=lives) for seed in range(10)]
+    past = [heard(learned, 1500, seed=seed, missing=missing, lives=lives) for seed in range(40)]
     said = rehearse(leaky, learned, past).streams
     below, above = factors(said, learned.horizons, 0.9)
     known = replace(
@@ -245,7 +245,7 @@ def test_new_data_of_the_same_kind_are_flagged_as_often_as_the_alarm_budget_says
         calibration=calibrate(said, below[0], above[0], np.ones(3, np.bool_)),
         false_alarms_per_week=5.0,
     )
-    new = [heard(learned, 1500, seed=100 + seed, missing=missing, lives=lives) for seed in range(20)]
+    new = [heard(learned, 1500, seed=100 + seed, missing=missing, lives=lives) for seed in range(40)]
     scores = np.concatenate([one.score[one.judged :] for one in rehearse(leaky, known, new).streams])
     judged = scores[~np.isnan(scores)]
     assert alarm_surprise(5.0, 604.8) == pytest.approx(-np.log(0.005))
