@@ -23,6 +23,7 @@ MOTES = tuple(ROOT / "data" / "wsn" / f"singlehop_indoor_moteid{mote}.csv.gz" fo
 TAUGHT_ROWS = 420
 REPLAYED_ROWS = 900
 STAMP = "stamp.json"
+FAILED = 1e6  # squared spreads: the loss of an expert that is never asked
 QUANTISED = ("dynamic", "float32", "float16", "int8")
 # What is taught, and the quantisations that it is converted to.
 TAUGHT: Mapping[str, tuple[str, tuple[int, ...], tuple[str, ...]]] = {
@@ -52,6 +53,7 @@ def fresh(folder: Path) -> bool:
 def make(folder: Path) -> None:
     """Fit, convert and replay every bundle; the stamp is written last."""
     from edge.bundle import write_atomically
+    from edge.experts import EXPERTS
     from training.fit import ParityError, serve, teach
     from training.pack import pack
     from training.prepare import prepare
@@ -67,13 +69,19 @@ def make(folder: Path) -> None:
         )
         prepared = prepare(recordings, recipe)
         taught = teach(prepared, recipe, _say)
-        # Few updates do not earn the correction much of a place; the runtimes are to be compared with all of it.
+        # Few updates do not earn the correction much of a place; the runtimes are to be compared with all of it, so it
+        # counts whole, and a stream begins with nothing but the network.
         taught = replace(taught, correction_weight=np.ones_like(taught.correction_weight))
         for mode in modes:
             path = folder / f"{name}-{mode}.bundle"
             converted = replace(recipe, name=path.stem, quantisation=Quantisation(mode=mode, parity=0.2))
             try:
-                pack(path, serve(prepared, taught, converted, _say), prepared, converted, version=1)
+                fitted = serve(prepared, taught, converted, _say)
+                others = np.array([expert != "network" for expert in EXPERTS])
+                experience = fitted.learned.experience
+                experience = replace(experience, loss=experience.loss + FAILED * others[:, None, None])
+                fitted = replace(fitted, learned=replace(fitted.learned, experience=experience))
+                pack(path, fitted, prepared, converted, version=1)
             except ParityError as refused:
                 _say(f"{path.name}: {refused}")
                 continue

@@ -240,9 +240,9 @@ def test_every_problem_of_a_manifest_is_a_line_with_the_files_name(members: Memb
     ("change", "text"),
     [
         ({"lags": 7}, "model.tflite: lags: must have 14 numbers a row, got 16"),
-        ({"cycles": [86_400.0]}, "model.tflite: inputs: must have 8 numbers a row, got 6"),
+        ({"cycles": [86_400.0]}, "model.tflite: inputs: must have 14 numbers a row, got 12"),
         (
-            {"network": {"cell": "lstm", "units": [40], "inputs": 6, "state": 81}},
+            {"network": {"cell": "lstm", "units": [40], "inputs": 12, "state": 81}},
             "model.tflite: units: must have 81 numbers a row, got 80",
         ),
     ],

@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from edge import bundle
+from edge.experts import EXPERTS, weigh
 from edge.recording import Recording
 from edge.replay import Replay
 from edge.runtime import Model
@@ -26,7 +27,7 @@ from training.teach import teach
 ROOT = Path(__file__).parents[2]
 NAN = np.nan
 ROWS, JUDGED = 600, 540  # the rows of `chaotic`, and the first of its test split
-LEARNED = ("highway", "correction", "below", "above")
+LEARNED = ("correction", "below", "above")
 RECIPE = """
 seed = 1
 [data]
@@ -80,8 +81,9 @@ def is_sound(trial: Trial, folder: Path) -> bundle.Bundle:
         assert np.isfinite(getattr(learned, name)).all(), name
     assert (learned.below > 0.0).all()
     assert (learned.above > 0.0).all()
-    for part in (learned.highway, learned.correction):
-        assert ((part >= 0.0) & (part <= 1.0)).all()
+    assert ((learned.correction >= 0.0) & (learned.correction <= 1.0)).all()
+    for part in (learned.experience, learned.leeway):
+        assert all(np.isfinite(getattr(part, name)).all() for name in part.__slots__)
     for row in loaded.manifest.quality:
         assert np.isfinite((row.forecast, row.persistence, row.ridge, row.width)).all()
         assert 0.0 <= row.coverage <= 1.0
@@ -94,6 +96,7 @@ def is_sound(trial: Trial, folder: Path) -> bundle.Bundle:
 def test_the_network_learns_what_no_line_can_and_keeps_silent_where_nothing_can_be_learned(chaotic: Trial) -> None:
     rows = {(row.sensor, row.horizon): row for row in chaotic.fitted.quality}
     assert skill(rows["a", 1]) > 0.3
+    assert weigh(chaotic.fitted.learned.experience)[EXPERTS.index("network"), 0, 0] > 0.9
     assert rows["a", 1].ridge < 0.6 * rows["a", 1].persistence
     assert chaotic.taught.correction_weight[0, 0] > 0.5
     assert skill(rows["b", 1]) > -0.05
@@ -122,13 +125,16 @@ def test_the_replayed_forecasts_of_the_bundle_are_those_that_were_measured(chaot
 # ---- no leak
 
 
-def test_the_test_split_changes_nothing_that_serves_but_calibration(chaotic: Trial) -> None:
+def test_the_test_split_changes_nothing_that_serves_but_lines_and_calibration(
+    chaotic: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The lines are fitted on everything, and block by block on everything else (tests/training/test_lines.py); here
+    # they are held still, and nothing else may have looked.
+    monkeypatch.setattr("training.teach.fit_lines", lambda *_, **__: chaotic.taught.lines)
     values = chaos(ROWS)
     values[JUDGED:] = 1e3 * np.random.default_rng(1).normal(size=(ROWS - JUDGED, 2))
     other = fit([recording_of(values)], quick())
-    for name in ("lags", "x", "bias", "strength"):
-        assert np.array_equal(getattr(other.taught.highway, name), getattr(chaotic.taught.highway, name))
-    for name in ("residual_scale", "width_base", "highway_weight", "correction_weight"):
+    for name in ("residual_scale", "width_base", "correction_weight"):
         assert np.array_equal(getattr(other.taught, name), getattr(chaotic.taught, name))
     assert all(np.array_equal(mine, theirs) for mine, theirs in zip(weights(other), weights(chaotic), strict=True))
     assert other.taught.history == chaotic.taught.history
@@ -146,6 +152,26 @@ def test_what_is_measured_on_the_test_split_was_not_calibrated_on_it(chaotic: Tr
     for mine, theirs in zip(other.fitted.quality, chaotic.fitted.quality, strict=True):
         assert mine.width == theirs.width
         assert mine.forecast > 10.0 * theirs.forecast
+
+
+def test_what_is_trained_calibrated_and_measured_hears_lines_that_did_not_see_it(chaotic: Trial) -> None:
+    # What is served has seen everything: on what it saw it is better than lines that did not.
+    lines, [steps] = chaotic.taught.lines, chaotic.prepared.steps
+    for place, line in enumerate((lines.highway, lines.own)):
+        served, unseen = (
+            float(np.square(steps.target - said)[steps.known].mean())
+            for said in (line.forecast(steps), lines.unseen[0][:, place])
+        )
+        assert served < unseen
+    for end in ("calibrate", "test"):
+        for span, unseen in zip(
+            chaotic.prepared.spans("stop", end, lead=9, lines=lines.unseen), lines.unseen, strict=True
+        ):
+            assert span.lines is unseen
+
+
+def test_nothing_is_learned_of_the_truths_that_a_bundle_was_fitted_on(chaotic: Trial) -> None:
+    assert chaotic.fitted.learned.until == START + 60.0 * (ROWS - 1)
 
 
 def test_rows_beyond_the_bound_are_not_read(tmp_path: Path) -> None:
@@ -183,7 +209,10 @@ def test_one_seed_gives_one_bundle_in_another_process_and_whatever_comes_later(c
 
 def test_another_seed_gives_another_network_on_the_same_highway(chaotic: Trial) -> None:
     other = teach(chaotic.prepared, quick(seed=2), hear_nothing)
-    assert np.array_equal(other.highway.lags, chaotic.taught.highway.lags)
+    for line in ("highway", "own"):
+        mine, theirs = getattr(other.lines, line), getattr(chaotic.taught.lines, line)
+        assert all(np.array_equal(getattr(mine, name), getattr(theirs, name)) for name in ("lags", "x", "bias"))
+    assert all(map(np.array_equal, other.lines.unseen, chaotic.taught.lines.unseen))
     assert all(
         not np.array_equal(mine.numpy(), theirs.numpy())
         for mine, theirs in zip(other.network.weights, chaotic.taught.network.weights, strict=True)
@@ -270,5 +299,7 @@ def test_sensors_that_fall_silent_after_the_fit_split_give_a_bundle(tmp_path: Pa
     values[180:] = NAN
     loaded = is_sound(fit_briefly([recording_of(values)]), tmp_path)
     assert {row.samples for row in loaded.manifest.quality} == {0}
-    assert not loaded.manifest.learned().highway.any()
+    learned = loaded.manifest.learned()
+    assert not learned.experience.heard.any()
+    assert (weigh(learned.experience) == 1 / len(EXPERTS)).all()
     assert "too short to measure" in loaded.card

@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from edge import bundle
+from edge.experts import EXPERTS, weigh
 from edge.message import iso
 from tests.training.conftest import PERIOD, START, Trial, quick
 from training.card import card, quality_table, verdict
@@ -104,8 +105,10 @@ def test_the_card_begins_with_what_the_network_is_worth(chaotic: Trial) -> None:
     lines = card(manifest).splitlines()
     assert lines[0] == "# quick, version 3"
     assert lines[2] == verdict(manifest)
-    served = int((chaotic.taught.correction_weight > 0).sum())
-    assert f"the recurrent correction serves {served} of 4 pairs" in lines[2]
+    leading = weigh(chaotic.fitted.learned.experience).argmax(axis=0)
+    led = [int((leading == place).sum()) for place in range(len(EXPERTS))]
+    assert f"the recurrent correction leads on {led[-1]} of 4 pairs" in lines[2]
+    assert ", ".join(f"{name} leads {count}" for name, count in zip(EXPERTS[:-1], led[:-1], strict=True)) in lines[2]
     assert "mean skill" in lines[2]
 
 
