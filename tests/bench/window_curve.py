@@ -5,7 +5,7 @@
 For each length the recording is replayed twice, once with the carried state and once with the whole window run anew
 at every step; the difference of the forecasts is given as RMS in units of the residual spread (the RMS of what the
 carried forecasts missed), for the worst sensor, at the first horizon and at the worst. The recurrent correction counts
-with full weight, whatever it earned, for it alone depends on the window.
+with full weight, whatever it earned and whichever expert is right, for it alone depends on the window.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from edge import bundle
 from edge.cohort import Learned, Verdicts
+from edge.experts import EXPERTS, Experience, inexperienced
 from edge.recording import Recording, read_csv
 from edge.replay import Replay
 from edge.runtime import Step, WindowModel
@@ -34,6 +35,13 @@ def forecasts(
     said: list[Verdicts] = []
     Replay(learned, step, units).run(recording, watch=said.append)
     return np.concatenate([one.forecast for one in said]), np.concatenate([one.values for one in said])
+
+
+def only_network(learned: Learned) -> Experience:
+    """Return the experience of streams in which all experts but the network have always failed."""
+    failed = np.array([expert != "network" for expert in EXPERTS], dtype=np.float64)
+    known = inexperienced(len(learned.horizons), len(learned.sensors))
+    return replace(known, loss=known.loss + failed[:, None, None])
 
 
 def residual_spread(
@@ -54,7 +62,8 @@ def main() -> int:
     options = parser.parse_args()
     loaded = bundle.load(options.bundle)
     manifest = loaded.manifest.learned()
-    learned = replace(manifest, correction=np.ones_like(manifest.correction))
+    learned = replace(manifest, correction=np.ones_like(manifest.correction), experience=only_network(manifest))
+    learned = replace(learned, until=np.inf)  # nothing is learned, so it stays so
     recording = read_csv(options.recording, rows=options.rows)
     carried, values = forecasts(learned, loaded.model, loaded.model.units, recording)
     spread = residual_spread(carried, values, learned.horizons)
