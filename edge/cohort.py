@@ -204,6 +204,12 @@ class Cohort:
         """Return what some streams have learned of the experts, the mean of them."""
         return self._experts.experience(np.array(rows, dtype=np.intp))
 
+    def trust(self) -> dict[str, float]:
+        """Return the weight of each expert, the mean of all streams, horizons and sensors: 0..1, they sum to 1."""
+        rows = np.arange(len(self.streams))
+        mean = self._experts.weights(rows).mean(axis=(0, 2, 3)) if len(rows) else np.zeros(COUNT)
+        return dict(zip(EXPERTS, mean.tolist(), strict=True))
+
     def _grow(self, capacity: int) -> None:
         for memory in (self._windows, self._due, self._experts, self._margins, self._scorer):
             memory.admit(capacity)

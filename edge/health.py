@@ -52,6 +52,7 @@ def table(
             "streams": len(service.cohort.streams),
             "events_open": service.events.count(),
             "grid": asdict(service.counts),
+            "experts": {name: round(weight, 3) for name, weight in service.cohort.trust().items()},
         }
         for service in line.services
     ]

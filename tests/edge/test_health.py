@@ -48,6 +48,7 @@ def test_each_bundle_tells_its_streams_its_open_events_and_its_grid() -> None:
     (bundle,) = gather(line)["bundles"]  # type: ignore[misc]
     assert (bundle["streams"], bundle["events_open"]) == (1, 1)
     assert {name: count for name, count in bundle["grid"].items() if count} == {"accepted": 9, "duplicate": 1}
+    assert sum(bundle["experts"].values()) == pytest.approx(1.0, abs=0.01)
 
 
 def test_what_was_refused_is_told_by_reason_with_the_newest_quoted() -> None:
