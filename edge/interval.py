@@ -2,7 +2,8 @@
 
 An upper bound that is crossed moves out, one that is not moves in by so much less that in the long run each is
 crossed as often as it should be, whatever the sensor does. How far it moves is measured by the largest misses of the
-last while, so that a sensor which sleeps for a night is followed when it wakes.
+last while, so that a sensor which sleeps for a night is followed when it wakes. One wild truth must not decide how
+far: it can only double the measure, and a bound never moves in faster than in proportion to the half-width it has.
 
 Source: Gibbs & Candès (2021), NeurIPS 34, adaptive conformal inference; the bound itself is followed, with a pace in
 proportion to the largest recent score, as in Angelopoulos, Candès & Tibshirani (2023), NeurIPS 36, conformal PID.
@@ -16,6 +17,11 @@ from edge.rows import Bools, Doubles, Rows, grow
 
 PACE = 0.06  # by which a crossed bound moves out, as a share of the largest recent miss
 HALF_LIFE = 200.0  # truths after which a miss counts half
+GROWTH = 2.0  # times that one truth may raise the measure; 1.2 and 3 gave the same coverage within .015
+NEAR = 6.0  # half-widths: the most that the measure counts when a bound moves in
+# Share of crossings that is aimed at less than the nominal, on each side: a follower is late, and where the noise keeps
+# changing more is crossed than it aims at. Six recordings were covered 87 to 91 % with it, 86 to 91 % without.
+LATE = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +30,7 @@ class Leeway:
 
     Attributes:
         extra: what is added to the half-widths that training gave; may be negative.
-        reach: the largest recent distance of a truth from the bound that training gave.
+        reach: the largest recent distance of a truth from the bound, as it was then.
     """
 
     extra: Doubles
@@ -50,7 +56,7 @@ class Margins:
             coverage: probability that the truth lies between the bounds.
             prior: what the calibration ended with.
         """
-        self._crossed = (1.0 - coverage) / 2.0
+        self._crossed = max((1.0 - coverage) / 2.0 - LATE, 0.0)
         self._prior = prior
         self._extra: Doubles = np.zeros((0, *prior.extra.shape))
         self._reach: Doubles = np.zeros((0, *prior.reach.shape))
@@ -79,10 +85,15 @@ class Margins:
             half_widths: shape (wave, 2, horizons, sensors), spreads: below and above, as training gave them.
             known: shape (wave, horizons, sensors), where there was a forecast and then a truth.
         """
+        if not known.any():
+            return
         where = known[:, None]
-        beyond = np.where(where, np.stack((-residual, residual), axis=1) - half_widths, 0.0)
-        extra = self._extra[rows]
-        reach = np.maximum(self._reach[rows] * np.where(where, 0.5 ** (1.0 / HALF_LIFE), 1.0), np.abs(beyond))
-        step = PACE * reach * ((beyond > extra) - self._crossed)
+        widths = np.where(where, half_widths, 0.0)
+        extra, reach = self._extra[rows], self._reach[rows]
+        beyond = np.where(where, np.stack((-residual, residual), axis=1), 0.0) - widths - extra
+        told = np.minimum(np.abs(beyond), GROWTH * np.maximum(reach, widths))
+        reach = np.where(where, np.maximum(reach * 0.5 ** (1.0 / HALF_LIFE), told), reach)
+        inwards = self._crossed * np.minimum(reach, NEAR * np.maximum(widths + extra, 0.0))
+        step = np.where(beyond > 0.0, (1.0 - self._crossed) * reach, -inwards)
         self._reach[rows] = reach
-        self._extra[rows] = np.where(where, extra + step, extra)
+        self._extra[rows] = np.where(where, extra + PACE * step, extra)

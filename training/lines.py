@@ -28,6 +28,7 @@ Columns = NDArray[np.intp]
 
 STRENGTHS = tuple(10.0 ** np.arange(-5.0, 2.5, 0.5))  # of the penalty, as a share of the samples
 NEWEST = 6  # lags of the line that reads the newest of every sensor
+WILD = 10.0  # spreads: what moved further says no more than this, or a broken hour would decide the whole map
 PRIOR = 50.0  # samples that an equal mixture is worth
 
 
@@ -138,7 +139,9 @@ def _problem(streams: Sequence[Steps], clock: int, farthest: int) -> _Problem:
         features=(features - centre) / spread,
         centre=centre,
         spread=spread,
-        target=np.concatenate([steps.target.reshape(len(steps), outputs) for steps in streams]).astype(np.float64),
+        target=np.clip(
+            np.concatenate([steps.target.reshape(len(steps), outputs) for steps in streams]), -WILD, WILD
+        ).astype(np.float64),
         known=np.concatenate([steps.known.reshape(len(steps), outputs) for steps in streams]),
         blocks=cut_blocks([len(steps) for steps in streams], margin=farthest + lags),
         lags=lags,
@@ -150,7 +153,7 @@ def _problem(streams: Sequence[Steps], clock: int, farthest: int) -> _Problem:
 
 def _features(steps: Steps) -> Doubles:
     last = steps.lags[:, -1:, :]
-    relative = (steps.lags[:, :-1, :] - last).reshape(len(steps), -1)
+    relative = np.clip(steps.lags[:, :-1, :] - last, -WILD, WILD).reshape(len(steps), -1)
     constant = np.full((len(steps), 1), CONSTANT, dtype=np.float32)
     features: Doubles = np.concatenate((relative, steps.x, constant), axis=1).astype(np.float64)
     return features

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.interval import PACE, Leeway, Margins, no_leeway
+from edge.interval import GROWTH, LATE, NEAR, PACE, Leeway, Margins, no_leeway
 
 COVERAGE = 0.9
 STREAMS = 40  # drawn side by side, to measure shares sharply
@@ -50,14 +50,14 @@ def test_each_side_is_crossed_as_often_as_it_should_be_whatever_width_it_began_w
 ) -> None:
     noise = np.random.default_rng(1).normal(size=(3000, STREAMS))
     shares = crossed(margins_of(coverage=coverage), noise, half_width)[1500:]
-    assert shares.mean(axis=0) == pytest.approx([(1 - coverage) / 2] * 2, abs=0.01)
+    assert shares.mean(axis=0) == pytest.approx([(1 - coverage) / 2 - LATE] * 2, abs=0.01)
 
 
 def test_skewed_noise_gets_an_interval_that_is_as_skewed() -> None:
     noise = np.random.default_rng(1).exponential(size=(4000, STREAMS)) - 1.0
     margins = margins_of()
     shares = crossed(margins, noise, 1.0)[2000:]
-    assert shares.mean(axis=0) == pytest.approx([0.05, 0.05], abs=0.01)
+    assert shares.mean(axis=0) == pytest.approx([0.05 - LATE] * 2, abs=0.01)
     below, above = margins.widen(EVERYONE, np.ones((STREAMS, 2, 1, 1)))[:, :, 0, 0].mean(axis=0)
     assert above > 1.5 * below
 
@@ -70,7 +70,7 @@ def test_coverage_returns_after_the_noise_has_changed(change: float) -> None:
     shares = crossed(margins, change * random.normal(size=(4000, STREAMS)), 1.7)
     early, late = shares[:10].sum(axis=1).mean(), shares[2500:].sum(axis=1).mean()
     assert abs(early - 0.1) > 0.05
-    assert late == pytest.approx(0.1, abs=0.02)
+    assert late == pytest.approx(0.1 - 2 * LATE, abs=0.02)
 
 
 def test_a_sensor_that_sleeps_and_wakes_is_covered_over_both() -> None:
@@ -89,9 +89,24 @@ def test_a_crossed_bound_moves_out_and_the_other_one_in_by_less() -> None:
     hear(margins, 3.0, 1.0)
     below, above = margins.leeway(ONE).extra[:, 0, 0].tolist()
     assert below < 0.0 < above
-    # The truth lay 2 above the upper bound and 4 above the lower one.
-    assert above == pytest.approx(PACE * 2.0 * (1.0 - 0.05))
-    assert below == pytest.approx(-PACE * 4.0 * 0.05)
+    # The truth lay 2 above the upper bound, and 4 above the lower one, of which the first truth may tell GROWTH.
+    assert above == pytest.approx(PACE * 2.0 * (0.95 + LATE))
+    assert below == pytest.approx(-PACE * GROWTH * (0.05 - LATE))
+
+
+def test_an_outage_neither_closes_the_other_side_nor_throws_its_own_side_far_out() -> None:
+    random = np.random.default_rng(4)
+    margins = margins_of(1)
+    for residual in random.normal(size=500).tolist():
+        hear(margins, residual, 1.7)
+    usual = margins.widen(ONE, np.full((1, 2, 1, 1), 1.7))[0, :, 0, 0]
+    for _ in range(5):
+        hear(margins, 1000.0, 1.7)
+    for residual in random.normal(size=100).tolist():
+        hear(margins, residual, 1.7)
+    below, above = margins.widen(ONE, np.full((1, 2, 1, 1), 1.7))[0, :, 0, 0]
+    assert below > 0.25 * usual[0]
+    assert above < usual[1] + 5 * PACE * GROWTH**5 * NEAR * 1.7
 
 
 @settings(deadline=None)

@@ -152,7 +152,7 @@ def test_the_highway_reads_all_sensors() -> None:
     assert missed["highway"] < 0.1 * missed["own"]
 
 
-def test_the_own_line_ignores_an_outage_that_pulls_least_squares_away() -> None:
+def test_outages_bend_the_own_line_less_than_least_squares_and_neither_much() -> None:
     values = wandering(2000)
     broken = values.copy()
     for begin in range(100, 2000, 200):
@@ -163,7 +163,7 @@ def test_the_own_line_ignores_an_outage_that_pulls_least_squares_away() -> None:
     problem = problem_of(spoilt)
     squares = lines._fold(lines._own(problem).weights, problem).forecast(calm)
     mine, theirs = (float(np.sqrt(((said - reference) ** 2).mean())) for said in (own, squares))
-    assert mine < 0.5 * theirs
+    assert mine < theirs < 0.3 * float(np.std(reference))
 
 
 # ---- cross-fitting
