@@ -29,7 +29,7 @@ HOLD = 0.6  # share of the demanded surprise that keeps an event open
 HELD = 1.001  # the score of a sample that would not have opened the event that it belongs to
 STEP = 2.0  # surprise that one alarm ahead of the budget adds to what is demanded
 BEND = 16.0  # square of the alarms ahead at which the demand has doubled: a stream gone wild is soon deaf
-BEHIND = 3.0  # alarms behind the budget that make a stream listen more closely, at most
+BEHIND = 1.0  # alarms behind the budget that make a stream listen more closely, at most
 STALE = 480  # steps: ten times the longest span over which anything is judged
 
 
@@ -86,6 +86,7 @@ class Alarms:
         self._opened: Doubles = np.zeros(0)  # what was demanded of the open event; 0: none is open
         self._calm: Rows = np.zeros(0, dtype=np.intp)
         self._age: Rows = np.zeros(0, dtype=np.intp)
+        self._carries: Bools = np.zeros((0, channels, sensors), dtype=np.bool_)  # has carried the open event
         self._shelved: Rows = np.zeros((0, channels, sensors), dtype=np.intp)  # calm samples until it counts again
 
     def admit(self, capacity: int) -> None:
@@ -97,6 +98,7 @@ class Alarms:
         self._opened = grow(self._opened, capacity, 0.0)
         self._calm = grow(self._calm, capacity, 0)
         self._age = grow(self._age, capacity, 0)
+        self._carries = grow(self._carries, capacity, 0)
         self._shelved = grow(self._shelved, capacity, 0)
 
     def allow(self, row: int, share: float, close_after: int | None) -> None:
@@ -144,9 +146,11 @@ class Alarms:
         age = np.where(opened > 0.0, self._age[rows] + 1, 0)
         over = calm >= self._patience[rows]
         stale = (age >= STALE) & ~over
+        if (opened > 0.0).any():
+            above = surprise > 0.5 * HOLD * np.where(opened > 0.0, opened, np.inf)[:, None, None]
+            self._carries[rows] = above | (self._carries[rows] & (age > 1)[:, None, None])
         if stale.any():
-            carries = surprise[stale] > 0.5 * HOLD * opened[stale, None, None]
-            self._shelved[rows[stale]] = np.where(carries, STALE, self._shelved[rows[stale]])
+            self._shelved[rows[stale]] = np.where(self._carries[rows[stale]], STALE, self._shelved[rows[stale]])
         self._calm[rows] = calm
         self._age[rows] = age
         is_open = (opened > 0.0) & ~over

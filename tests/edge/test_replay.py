@@ -145,9 +145,9 @@ def test_of_a_recording_without_any_value_nothing_is_said() -> None:
 
 
 def test_a_spike_opens_an_event_that_names_its_sensor_and_its_rows() -> None:
-    # row      0 … 9 | 10 11 12 | 13 14 15 …      the jump back at 13 is strange too; closes after 2 calm rows
+    # row      0 … 9 | 10 11 12 | 13 14 15 …      the jump back at 13 is strange too; ends with the 2nd calm row
     said = by_hand().run(strange(steps(20), 10))
-    assert np.flatnonzero(said.flagged).tolist() == [10, 11, 12, 13]
+    assert np.flatnonzero(said.flagged).tolist() == [10, 11, 12, 13, 14]
     assert (said.news[0].phase, said.news[-1].phase) == ("open", "close")
     assert {one.peak.sensor for one in said.news} == {"warm"}
     name = "a-forecast-19700101T000140Z"
