@@ -27,9 +27,8 @@ WEEK = 604_800.0
 RAREST, COMMONEST = 1e-9, 0.02  # shares of the steps between which an alarm budget can be honoured
 HOLD = 0.6  # share of the demanded surprise that keeps an event open
 HELD = 1.001  # the score of a sample that would not have opened the event that it belongs to
-STEP = 2.0  # surprise that one alarm ahead of the budget adds to what is demanded
-BEND = 16.0  # square of the alarms ahead at which the demand has doubled: a stream gone wild is soon deaf
-BEHIND = 1.0  # alarms behind the budget that make a stream listen more closely, at most
+STEP = 1.0  # surprise that one alarm ahead of the budget adds to what is demanded: the next must be e times as rare
+BEHIND = 2.0  # alarms behind the budget that make a stream listen more closely, at most
 STALE = 480  # steps: ten times the longest span over which anything is judged
 
 
@@ -132,9 +131,7 @@ class Alarms:
         return Judged(np.where(flagged, np.maximum(ratio, HELD), np.minimum(ratio, 1.0)), surprise)
 
     def _demanded(self, rows: Rows) -> Doubles:
-        ahead = self._ahead[rows]
-        bent = ahead * (1.0 + np.maximum(ahead, 0.0) ** 2 / BEND)
-        demanded: Doubles = np.maximum(self._alarm[rows] + STEP * bent, STEP)
+        demanded: Doubles = np.maximum(self._alarm[rows] + STEP * self._ahead[rows], STEP)
         return demanded
 
     def _count(self, rows: Rows, *, begins: Bools) -> None:
