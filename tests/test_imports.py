@@ -134,7 +134,7 @@ DIAGRAM: dict[str, set[str]] = {
     "edge.window": {"edge.rows"},
     "training.baseline": {"edge.clock", "training.windows"},
     "training.calibrate": {"edge.scale", "edge.score", "edge.tail", "training.rehearse", "training.tails"},
-    "training.card": {"edge.manifest", "training.evaluate"},
+    "training.card": {"edge.alarm", "edge.manifest", "training.evaluate"},
     "training.cli": {
         "edge",
         "edge.cli",
