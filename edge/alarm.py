@@ -27,9 +27,8 @@ WEEK = 604_800.0
 RAREST, COMMONEST = 1e-9, 0.02  # shares of the steps between which an alarm budget can be honoured
 HOLD = 0.6  # share of the demanded surprise that keeps an event open
 HELD = 1.001  # the score of a sample that would not have opened the event that it belongs to
-STEP = 2.0  # surprise that one alarm ahead of the budget adds to what is demanded
-BEND = 16.0  # square of the alarms ahead at which the demand has doubled: a stream gone wild is soon deaf
-BEHIND = 3.0  # alarms behind the budget that make a stream listen more closely, at most
+STEP = 1.0  # surprise that one alarm ahead of the budget adds to what is demanded: the next must be e times as rare
+BEHIND = 2.0  # alarms behind the budget that make a stream listen more closely, at most
 STALE = 480  # steps: ten times the longest span over which anything is judged
 
 
@@ -86,6 +85,7 @@ class Alarms:
         self._opened: Doubles = np.zeros(0)  # what was demanded of the open event; 0: none is open
         self._calm: Rows = np.zeros(0, dtype=np.intp)
         self._age: Rows = np.zeros(0, dtype=np.intp)
+        self._carries: Bools = np.zeros((0, channels, sensors), dtype=np.bool_)  # has carried the open event
         self._shelved: Rows = np.zeros((0, channels, sensors), dtype=np.intp)  # calm samples until it counts again
 
     def admit(self, capacity: int) -> None:
@@ -97,6 +97,7 @@ class Alarms:
         self._opened = grow(self._opened, capacity, 0.0)
         self._calm = grow(self._calm, capacity, 0)
         self._age = grow(self._age, capacity, 0)
+        self._carries = grow(self._carries, capacity, 0)
         self._shelved = grow(self._shelved, capacity, 0)
 
     def allow(self, row: int, share: float, close_after: int | None) -> None:
@@ -130,9 +131,7 @@ class Alarms:
         return Judged(np.where(flagged, np.maximum(ratio, HELD), np.minimum(ratio, 1.0)), surprise)
 
     def _demanded(self, rows: Rows) -> Doubles:
-        ahead = self._ahead[rows]
-        bent = ahead * (1.0 + np.maximum(ahead, 0.0) ** 2 / BEND)
-        demanded: Doubles = np.maximum(self._alarm[rows] + STEP * bent, STEP)
+        demanded: Doubles = np.maximum(self._alarm[rows] + STEP * self._ahead[rows], STEP)
         return demanded
 
     def _count(self, rows: Rows, *, begins: Bools) -> None:
@@ -144,9 +143,11 @@ class Alarms:
         age = np.where(opened > 0.0, self._age[rows] + 1, 0)
         over = calm >= self._patience[rows]
         stale = (age >= STALE) & ~over
+        if (opened > 0.0).any():
+            above = surprise > 0.5 * HOLD * np.where(opened > 0.0, opened, np.inf)[:, None, None]
+            self._carries[rows] = above | (self._carries[rows] & (age > 1)[:, None, None])
         if stale.any():
-            carries = surprise[stale] > 0.5 * HOLD * opened[stale, None, None]
-            self._shelved[rows[stale]] = np.where(carries, STALE, self._shelved[rows[stale]])
+            self._shelved[rows[stale]] = np.where(self._carries[rows[stale]], STALE, self._shelved[rows[stale]])
         self._calm[rows] = calm
         self._age[rows] = age
         is_open = (opened > 0.0) & ~over

@@ -98,6 +98,12 @@ class PeaksTable:
     shape: tuple[Table, ...]
     rarity: tuple[Table, ...]
 
+    def __post_init__(self) -> None:
+        """Refuse a law by which a larger deviation would be less surprising."""
+        for name, sides in (("threshold", self.threshold), ("rarity", self.rarity)):
+            if min((number for side in sides for row in side for number in row), default=0.0) < 0:
+                raise ConfigError(f"{name}: must be >= 0")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeansTable:

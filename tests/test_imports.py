@@ -184,7 +184,7 @@ DIAGRAM: dict[str, set[str]] = {
         "training.rehearse",
         "training.tails",
     },
-    "training.card": {"edge.experts", "edge.manifest", "training.evaluate"},
+    "training.card": {"edge.alarm", "edge.experts", "edge.manifest", "training.evaluate"},
     "training.cli": {
         "edge",
         "edge.cli",

@@ -128,7 +128,7 @@ def calibrate(
         energy=_energy(quotient, measured),
         peaks=fit_peaks(away, measured, spread, remembered),
         means=fit_means(smoothed, small, measured, remembered, WEIGHT),
-        looks=float(max(scored.sum(), 1) * CHANNELS),
+        looks=float(scored.sum() * (CHANNELS if scored.sum() > 1 else CHANNELS - 1)),  # no odds of one alone
         samples=len(level),
     )
 

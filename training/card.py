@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from edge.alarm import WEEK
 from edge.experts import EXPERTS, weigh
 from edge.manifest import Manifest, QualityRow
 from training.evaluate import skill
@@ -29,7 +30,8 @@ def card(manifest: Manifest) -> str:
         "",
         *quality_table(manifest.quality),
         "",
-        f"Alarm budget: {manifest.detection.false_alarms_per_week:g} false alarms a week and stream. "
+        f"Alarm budget: {manifest.detection.false_alarms_per_week:g} false alarms a week and stream"
+        f"{support(manifest)}. "
         f"Parity with Keras: {manifest.parity.correction:.3%} of the correction, {manifest.parity.forecast:.3%} of the "
         f"residual, over {manifest.parity.samples} samples.",
         "",
@@ -47,6 +49,17 @@ def warning(manifest: Manifest) -> str | None:
         f"Careful: the last part of the data is {factors[wildest]:.0f} times wilder than the first "
         f"(`{manifest.sensors[wildest].name}`), so intervals are wide and alarms will be rare. If something unusual "
         "happened there, train on data without it (`--until`, `--rows`)."
+    )
+
+
+def support(manifest: Manifest) -> str:
+    """Say where the calibration data are too few to have seen anything as rare as the alarm budget asks for."""
+    seen = WEEK / (manifest.period * max(manifest.score.samples, 1))
+    if manifest.detection.false_alarms_per_week >= seen:
+        return ""
+    return (
+        f" (its {manifest.score.samples} calibration samples support one in {WEEK / seen / 3600.0:.3g} hours; what is "
+        "rarer is extrapolated, and follows the alarms that are raised)"
     )
 
 

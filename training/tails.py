@@ -23,7 +23,7 @@ LEAST_SCALE = 0.05  # spreads of the feature
 REMEMBERED = 0.05  # correlation below which values count as independent
 # Spreads of a feature by which its mean may differ in another season without anything being wrong: a model's bias does
 # not average out. All but the level depend on a model.
-LEVEL_BIAS, BIAS = 0.3, 0.6
+LEVEL_BIAS, BIAS = 0.25, 0.6
 LEAST_SIDE = 0.7  # of the whole spread: what either side has at least
 
 
@@ -112,8 +112,7 @@ def fit_means(smoothed: Doubles, bounded: Doubles, measured: Bools, remembered: 
         remembered: shape (features, sensors).
         weight: shape (means, 1), of the newest value.
 
-    Source: the variance of an exponential mean of white noise is a / (2 - a) of the noise's, Brown (1963). Student's
-    law with 4 + 6 / excess degrees of freedom has that excess kurtosis.
+    Source: the variance of an exponential mean of white noise is a / (2 - a) of the noise's, Brown (1963).
     """
     middle = smoothed.mean(axis=0)
     away = smoothed - middle
@@ -121,8 +120,7 @@ def fit_means(smoothed: Doubles, bounded: Doubles, measured: Bools, remembered: 
     white = np.sqrt(weight / (2.0 - weight) * bounded.var(axis=0)[list(SMOOTHED)] + bias**2)
     whole = np.maximum(np.sqrt((away**2).mean(axis=0)), white)
     independent = np.maximum(measured.sum(axis=0) / remembered[list(SMOOTHED)], 1.0)
-    excess = np.maximum((away**4).mean(axis=0) / whole**4 - 3.0, 0.0)
-    freedom = 1.0 / (1.0 / np.maximum(independent - 1.0, 1.0) + excess / (6.0 + 4.0 * excess))
+    freedom = np.maximum(independent - 1.0, 1.0)
     unsure = np.sqrt(1.0 + 1.0 / independent)
     least = np.maximum(white, LEAST_SIDE * whole)
     above, below = (unsure * np.maximum(_one_sided(sign * away), least) for sign in (1.0, -1.0))

@@ -31,16 +31,15 @@ nan = float("nan")
 
 def calm_calibration(sensors: int) -> Calibration:
     """Return a calibration in which a quotient of 1 has the surprise 1, and so on up to 20; nothing else is strange."""
-    threshold = np.full((2, len(SHARP), sensors), 1e9)
-    threshold[:, SHARP.index(RESIDUAL)] = 20.0
-    anything = np.full((len(SMOOTHED), sensors), 1e9)
+    residual = np.equal(SHARP, RESIDUAL)[:, None] * np.ones((2, 1, sensors))
+    anything = np.full((len(SMOOTHED), sensors), np.inf)
     return Calibration(
         scored=np.ones(sensors, np.bool_),
         centre=np.zeros((FEATURES, sensors)),
         spread=np.ones((FEATURES, sensors)),
         others=np.zeros((sensors, sensors)),
         energy=np.ones(sensors),
-        peaks=Peaks(threshold, np.full_like(threshold, 1e9), np.ones_like(threshold), np.full_like(threshold, 20.0)),
+        peaks=Peaks(1e9 - (1e9 - 20.0) * residual, residual + 1e300, residual + 1.0, 20.0 * residual),
         means=Means(np.zeros_like(anything), anything, anything, np.ones_like(anything)),
         looks=1.0,
         samples=0,

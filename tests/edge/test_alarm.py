@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.alarm import HELD, HOLD, STALE, STEP, WEEK, Alarms, alarm_surprise
+from edge.alarm import BEHIND, HELD, HOLD, STALE, STEP, WEEK, Alarms, alarm_surprise
 
 ROW = np.zeros(1, dtype=np.intp)
 SHARE = exp(-8.0)  # of the steps: a surprise of 8 is demanded
@@ -105,26 +105,24 @@ def test_every_event_adds_to_what_is_demanded() -> None:
             surprise += 0.25
         opened_by.append(surprise)
         judge(made, 0.0)
-    assert opened_by[0] == pytest.approx(8.0, abs=0.3)
-    assert opened_by[1] - opened_by[0] == pytest.approx(STEP, abs=0.7)
-    assert (np.diff(opened_by, 2) > 0).all()  # faster and faster
+    assert opened_by == pytest.approx([8.0 + STEP * alarms for alarms in range(6)], abs=0.4)
 
 
 def test_time_without_alarms_takes_it_back_and_a_little_more() -> None:
     made = alarms(share=0.01, close_after=1)
     demanded = -log(0.01)
     judge(made, demanded + 1.0, 0.0)
-    assert drawn(made, demanded + 1.0) == "."
+    assert drawn(made, demanded + 0.9) == "."
     judge(made, *[0.0] * 99)
     assert drawn(made, demanded + 0.1) == "#"
     calm = alarms(share=0.01)
-    judge(calm, *[0.0] * 100)
-    assert drawn(calm, demanded - STEP + 0.1, 0.0) == "##"
+    judge(calm, *[0.0] * 1_000)
+    assert drawn(calm, demanded - BEHIND * STEP + 0.1, 0.0) == "##"
 
 
-@pytest.mark.parametrize("scale", [0.5, 0.7, 1.0, 1.5, 2.5])
+@pytest.mark.parametrize("scale", [0.75, 1.0, 1.5, 2.5])
 def test_a_stream_whose_surprises_are_misjudged_keeps_its_budget_all_the_same(scale: float) -> None:
-    # The probability of a surprise s is exp(-s / scale) instead of exp(-s): 40 times too many alarms, or 500 too few.
+    # The probability of a surprise s is exp(-s / scale): 40 times too many alarms, or 8 times too few.
     share, steps = 2e-3, 20_000
     made = alarms(share=share, close_after=1)
     surprises = np.random.default_rng(7).exponential(scale, steps)

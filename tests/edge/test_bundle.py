@@ -173,8 +173,8 @@ def test_an_encrypted_member_is_refused(content: bytes) -> None:
 
 
 def test_a_member_that_is_too_large_is_refused(members: Members, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bundle, "LARGEST", 10_000)
-    assert refusal(put_together(members)).startswith("manifest.json: must be at most 10000 bytes, got ")
+    monkeypatch.setattr(bundle, "LARGEST", 2_000)
+    assert refusal(put_together(members)).startswith("manifest.json: must be at most 2000 bytes, got ")
 
 
 @pytest.mark.parametrize("member", MEMBERS[1:])

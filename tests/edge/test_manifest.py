@@ -13,6 +13,7 @@ from edge.errors import ConfigError
 from edge.experts import EXPERTS
 from edge.manifest import Manifest
 from edge.reading import parse_time
+from edge.score import FEATURES, SHARP, SMOOTHED
 from edge.tables import structure
 
 Table = dict[str, object]
@@ -59,8 +60,10 @@ def test_the_cohort_learns_arrays_of_the_shapes_it_names(loaded: Callable[[str],
     assert (known.means, known.coverage) == (manifest.means, manifest.interval.coverage)
     assert known.until == parse_time(manifest.data.end)
     assert known.calibration.scored.dtype == np.bool_
-    assert known.calibration.spread.shape == (len(known.calibration.spans), 2)
-    assert len(known.calibration.tails) == 2 * len(known.calibration.spans)
+    assert known.calibration.spread.shape == known.calibration.centre.shape == (FEATURES, 2)
+    assert known.calibration.others.shape == (2, 2)
+    assert known.calibration.peaks.scale.shape == (2, len(SHARP), 2)
+    assert known.calibration.means.freedom.shape == (len(SMOOTHED), 2)
 
 
 @pytest.mark.parametrize(
@@ -111,11 +114,13 @@ def test_the_cohort_learns_arrays_of_the_shapes_it_names(loaded: Callable[[str],
         ("score.scored", [False, False], "score.scored: must judge at least one sensor"),
         ("score.scored", [True], "score.scored: must have 2 numbers, got 1"),
         ("score.scored", [1, 0], "score.scored[0]: must be true or false, got 1"),
-        ("score.spans", [1.0], "score.tails: must be two for each of 1 spans, got 6"),
+        ("score.centre", [[1.0, 1.0]], "score.centre: must have shape (4, 2)"),
+        ("score.others", [[1.0, 1.0]], "score.others: must have shape (2, 2)"),
+        ("score.looks", 0.5, "score.looks: must be at least 1, got 0.5"),
         ("score.energy", [1.0, 1.0, 1.0], "score.energy: must have 2 numbers, got 3"),
-        ("score.worst", {"at": [0.0, 1.0], "surprise": [0.0]}, "score.worst.at: must be as long as surprise"),
-        ("score.worst", {"at": [0.0], "surprise": [0.0]}, "score.worst.at: must be as long as surprise and at least 2"),
-        ("score.worst", {"at": [1.0, 1.0], "surprise": [0.0, 1.0]}, "score.worst.at: must increase"),
+        ("score.peaks.scale", [[[1.0, 1.0]] * 2], "score.peaks.scale: must have 2 sides, got 1"),
+        ("score.peaks.scale.1", [[1.0, 1.0]], "score.peaks.scale: must have shape (2, 2)"),
+        ("score.means.above", [[1.0, 1.0]], "score.means.above: must have shape (6, 2)"),
         ("detection.close_after", 0, "detection.close_after: must be at least 1"),
         ("detection.false_alarms_per_week", 0.0, "detection.false_alarms_per_week: must be > 0"),
         ("members", ["a"], "members: must be a table, got a list"),
@@ -134,12 +139,14 @@ def test_what_breaks_a_rule_is_named_with_the_rule(table: Table, path: str, valu
         ("interval.above", [[1.0, 1.0], [1.0, -1.0]]),
         ("score.spread.0", [0.0, 1.0]),  # divided by, too
         ("score.energy", [0.0, 1.0]),
-        ("score.spans", [0.0, 8.0, 48.0]),  # an exponential mean of less than a step swings
+        ("score.means.above.0", [0.0, 1.0]),
+        ("score.means.freedom.0", [0.0, 1.0]),
+        ("score.peaks.shape.0.0", [0.0, 1.0]),
         ("cycles", [0.0]),  # the clock divides by it
         ("golden_tolerance", 0.0),
         ("golden_tolerance", -1.0),
         ("sensors.1.name", "humidity"),  # the name of the other one
-        ("score.worst.surprise.0", 1e9),  # a larger deviation would be less surprising
+        ("score.peaks.rarity.0.0", [-1.0, 1.0]),  # a larger deviation would be less surprising
     ],
 )
 def test_numbers_that_would_divide_by_zero_or_turn_a_rule_round_are_refused(

@@ -122,11 +122,11 @@ def test_a_mean_of_independent_values_is_trusted_and_one_of_a_random_walk_is_not
 
 
 def test_a_mean_is_allowed_a_bias() -> None:
-    # Over 48 steps the mean of white noise is within .14; a model may be wrong by .3 and more all the same.
+    # Over 48 steps the mean of white noise is within .14; a model may be wrong by .25 and more all the same.
     steady, _ = means_of(correlated(4_000, 0.0))
     levels = [place for place, feature in enumerate(SMOOTHED) if feature == LEVEL]
     others = [place for place, feature in enumerate(SMOOTHED) if feature != LEVEL]
-    assert steady.above[levels].min() >= 0.3
+    assert steady.above[levels].min() >= 0.25
     assert steady.above[others].min() >= 0.6
 
 
