@@ -145,7 +145,7 @@ class Cohort:
         self._windows = Windows(learned.window, sensors, learned.means)
         self._due = Due(learned.horizons, COUNT + 3, sensors)
         self._experts = Experts(learned.experience)
-        self._margins = Margins(learned.coverage, learned.leeway)
+        self._margins = Margins(learned.coverage, learned.horizons, learned.leeway)
         self._scorer = Scorer(learned.calibration, learned.close_after)
         # What every part of the graph, (parts, horizons, sensors), is worth.
         whole = np.ones((horizons, sensors))

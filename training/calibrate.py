@@ -85,7 +85,7 @@ def leeway(rehearsals: Sequence[Rehearsal], learned: Learned) -> Leeway:
         learned: what training learned so far, with the factors of `factors`.
     """
     spread = learned.scaling.spread
-    margins = Margins(learned.coverage, no_leeway(*learned.below.shape))
+    margins = Margins(learned.coverage, learned.horizons, no_leeway(*learned.below.shape))
     margins.admit(len(rehearsals))
     for row, rehearsal in enumerate(rehearsals):
         judged = slice(rehearsal.judged, None)
