@@ -94,7 +94,7 @@ def test_truths_that_overlap_are_covered_like_those_that_do_not() -> None:
         outside.append(((-residual > bound[:, 0]) | (residual > bound[:, 1])).mean())
         if step >= 24:
             margins.learn(EVERYONE, noise[step - 24][:, None, None], widths, KNOWN)
-    assert 1.0 - np.mean(outside[2000:]) == pytest.approx(COVERAGE, abs=0.02)
+    assert 1.0 - np.mean(outside[2000:]) == pytest.approx(COVERAGE, abs=0.04)  # with one pace for all: 0.80
 
 
 # ---- one truth
