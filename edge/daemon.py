@@ -10,9 +10,9 @@ from pathlib import Path
 from types import FrameType
 
 from edge import bundle, health, message
-from edge.cohort import Learned
 from edge.config import Config, StreamConfig
 from edge.errors import BundleError, ConfigError
+from edge.learned import Learned
 from edge.line import Line
 from edge.mqtt import Connection
 from edge.notify import Notifier

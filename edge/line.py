@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from edge import message
-from edge.cohort import Cohort, Learned, Verdicts, waves
+from edge.cohort import Cohort, Verdicts, waves
 from edge.config import Config, StreamConfig
 from edge.errors import ReadingError
 from edge.event import Event, Events
 from edge.grid import Grid, GridCounts, Sample
+from edge.learned import Learned
 from edge.message import Outgoing
 from edge.payloads import Dialect
 from edge.reading import Readings

@@ -11,8 +11,9 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from edge.cohort import Learned, Verdicts
+from edge.cohort import Verdicts
 from edge.event import Event
+from edge.learned import Learned
 
 Doubles = NDArray[np.float64]
 Json = str | int | float | bool | None | Mapping[str, "Json"] | Sequence["Json"]

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.cohort import Cohort, Learned, Verdicts, waves
+from edge.cohort import Cohort, Verdicts, waves
 from edge.errors import RecordingError, quote
 from edge.event import Event, Events
 from edge.grid import Grid, GridCounts, Sample
+from edge.learned import Learned
 from edge.reading import Readings
 from edge.recording import Recording
 from edge.runtime import Step

@@ -13,9 +13,10 @@ import numpy as np
 
 from edge import bundle
 from edge import config as configs
-from edge.cohort import Learned, Verdicts
+from edge.cohort import Verdicts
 from edge.errors import OperatorError, RecordingError, counted
 from edge.grid import GridCounts
+from edge.learned import Learned
 from edge.message import iso
 from edge.recording import Recording, read_csv
 from edge.replay import Budget, Replay, Replayed, align

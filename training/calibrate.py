@@ -13,8 +13,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.cohort import Learned
 from edge.interval import Leeway, Margins, no_leeway
+from edge.learned import Learned
 from edge.scale import Scaling
 from edge.score import (
     BOUND,

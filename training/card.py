@@ -6,7 +6,8 @@ import numpy as np
 
 from edge.alarm import WEEK
 from edge.experts import EXPERTS, weigh
-from edge.manifest import Manifest, QualityRow
+from edge.manifest import Manifest
+from edge.manifest_tables import QualityRow
 from training.evaluate import skill
 
 WILD = 4.0  # times that the intervals had to be widened for the calibrate split: drift alone seldom takes more than 3

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.cohort import Learned
-from edge.manifest import QualityRow
+from edge.learned import Learned
+from edge.manifest_tables import QualityRow
 from edge.runtime import Model
 from training.baseline import season
 from training.rehearse import Rehearsal, Span, rehearse

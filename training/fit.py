@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.bundle import Golden
-from edge.cohort import PARTS, Learned
+from edge.cohort import PARTS
 from edge.experts import inexperienced
 from edge.interval import no_leeway
-from edge.manifest import ParityTable, QualityRow
+from edge.learned import Learned
+from edge.manifest_tables import ParityTable, QualityRow
 from edge.recording import Recording
 from edge.runtime import Model
 from training.calibrate import calibrate, factors, leeway, unknowing, varied

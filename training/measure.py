@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from edge import bundle
 from edge.bundle import Bundle
-from edge.cohort import Learned
 from edge.errors import counted
-from edge.manifest import Manifest, QualityRow
+from edge.learned import Learned
+from edge.manifest import Manifest
+from edge.manifest_tables import QualityRow
 from edge.reading import parse_time
 from edge.recording import Recording, read_spans, stem
 from edge.replay import Replay

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from edge.clock import DAY
-from edge.cohort import Learned
 from edge.errors import OperatorError
+from edge.learned import Learned
 from edge.recording import Recording, read_spans
 from edge.replay import Replay
 from edge.runtime import Model

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 import edge
 from edge import bundle
-from edge.cohort import Learned
 from edge.experts import EXPERTS, Experience
-from edge.manifest import (
+from edge.learned import Learned
+from edge.manifest import Manifest
+from edge.manifest_tables import (
     DataTable,
     DetectionTable,
     ExpertsTable,
     IntervalTable,
-    Manifest,
     MeansTable,
     NetworkTable,
     PartsTable,

@@ -15,7 +15,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from edge.manifest import QualityRow
+from edge.manifest_tables import QualityRow
 from edge.recording import Recording
 from edge.replay import Replay
 from edge.runtime import Model

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.cohort import PARTS, Cohort, Learned, Verdicts
+from edge.cohort import PARTS, Cohort, Verdicts
 from edge.experts import Experience
 from edge.grid import Sample
+from edge.learned import Learned
 from edge.runtime import Model
 from training.series import Series
 

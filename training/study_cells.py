@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from edge.errors import OperatorError
-from edge.manifest import QualityRow
+from edge.manifest_tables import QualityRow
 from edge.recording import Recording, stem
 from edge.runtime import Model
 from training import equal

@@ -19,8 +19,9 @@ import orjson
 from numpy.typing import NDArray
 
 from edge import bundle
-from edge.cohort import Learned, Verdicts
+from edge.cohort import Verdicts
 from edge.experts import EXPERTS, Experience, inexperienced
+from edge.learned import Learned
 from edge.recording import Recording, read_csv
 from edge.replay import Replay
 from edge.runtime import Step, WindowModel

@@ -14,10 +14,11 @@ import pytest
 
 from edge import bundle
 from edge.bundle import Bundle
-from edge.cohort import PARTS, Cohort, Learned, Verdicts
+from edge.cohort import PARTS, Cohort, Verdicts
 from edge.experts import EXPERTS, Experience, inexperienced
 from edge.grid import Sample
 from edge.interval import no_leeway
+from edge.learned import Learned
 from edge.scale import Scaling
 from edge.score import FEATURES, RESIDUAL, SHARP, SMOOTHED, Calibration
 from edge.tail import Means, Peaks

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edge.cohort import Learned
 from edge.experts import inexperienced
 from edge.interval import no_leeway
+from edge.learned import Learned
 from edge.manifest import Manifest
 from edge.recording import Recording
 from edge.scale import Scaling, width

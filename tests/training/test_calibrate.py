@@ -8,7 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from edge.alarm import WEEK
-from edge.cohort import Cohort, Learned
+from edge.cohort import Cohort
+from edge.learned import Learned
 from edge.scale import Scaling
 from edge.score import Calibration
 from tests.training.conftest import LETTERS, Leaky, learned_of, series_of

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edge.cohort import PARTS
 from edge.experts import EXPERTS, Experience
-from edge.manifest import QualityRow
+from edge.manifest_tables import QualityRow
 from tests.training.conftest import START, Floats, Leaky, learned_of, series_of
 from training.evaluate import detect, judge, skill
 from training.rehearse import Span

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.manifest import QualityRow
+from edge.manifest_tables import QualityRow
 from tests.training.conftest import Trial, chaos, recording_of, write_table
 from training import cli, quantisation_study, recipe
 from training.quantisation_study import MODES, Cost, rmse_changes, step_times, summary
