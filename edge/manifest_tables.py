@@ -6,6 +6,7 @@ import numpy as np
 
 from edge.errors import ConfigError, quote
 from edge.experts import EXPERTS
+from edge.score import Calibration
 from edge.tail import Means, Peaks
 
 SIDES = ("below", "above")

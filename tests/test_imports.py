@@ -122,7 +122,7 @@ DIAGRAM: dict[str, set[str]] = {
         "edge.scale",
         "edge.score",
     },
-    "edge.manifest_tables": {"edge.errors", "edge.experts", "edge.tail"},
+    "edge.manifest_tables": {"edge.errors", "edge.experts", "edge.score", "edge.tail"},
     "edge.message": {"edge.cohort", "edge.event", "edge.learned"},
     "edge.mqtt": {"edge.config", "edge.errors", "edge.mailbox", "edge.message"},
     "edge.payloads": {"edge.errors", "edge.payloads.json", "edge.payloads.plain", "edge.reading"},
