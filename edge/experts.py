@@ -21,7 +21,8 @@ HALF_LIFE = 200.0  # truths after which a loss counts half; 100 and 400 were wit
 SHARPNESS = 0.1  # of a unit likelihood: misses follow on each other, so each tells less than an independent one
 REACHED = 0.9  # quantile of the misses that is followed, and
 BOUND = 3.0  # times it is the most that one truth can cost; rain and light come in bursts, so the median is no measure
-PACE = 0.02  # least share by which the quantile moves
+PACE = 0.1  # by which the quantile moves, on a logarithmic scale
+EARLY = 30.0  # truths of which the largest miss stands for the quantile: rain may begin with a dry fortnight
 LEAST = 1e-6  # spreads; a sensor that stands still is forecast without any miss
 FARTHEST = 60.0  # beyond it a weight is zero in any arithmetic
 
@@ -124,8 +125,8 @@ class Experts:
 
 
 def _followed(reach: Doubles, size: Doubles, heard: Doubles, known: Bools) -> Doubles:
-    """Move the followed quantiles by one truth each; the first truth sets them."""
-    pace = 2.0 * np.maximum(PACE, 1.0 / np.maximum(heard, 1.0))
-    moved = np.where(reach > 0.0, reach * np.exp(pace * ((size > reach) - (1.0 - REACHED))), size)
+    """Move the followed quantiles by one truth each."""
+    moved = reach * np.exp(2.0 * PACE * ((size > reach) - (1.0 - REACHED)))
+    moved = np.where(heard <= EARLY, np.maximum(reach, size), moved)
     followed: Doubles = np.where(known, np.maximum(moved, LEAST), reach)
     return followed

@@ -151,8 +151,8 @@ def _learned(prepared: Prepared, taught: Taught, recipe: Recipe) -> Learned:
         scaling=prepared.scaling,
         correction=taught.correction_weight,
         experience=inexperienced(len(prepared.horizons), len(prepared.sensors)),
-        # The network has seen what lies before the calibrate split: there it would look better than it is.
-        until=min(float(one.times[cuts.stop - 1]) for one, cuts in zip(prepared.series, prepared.cuts, strict=True)),
+        # Of the fit split the network knows the truths: there it would look better than it is.
+        until=min(float(one.times[cuts.fit - 1]) for one, cuts in zip(prepared.series, prepared.cuts, strict=True)),
         coverage=recipe.network.interval,
         leeway=no_leeway(len(prepared.horizons), len(prepared.sensors)),
         below=whole,
