@@ -317,9 +317,9 @@ def test_a_restart_forgets_what_was_said_and_keeps_what_was_learned() -> None:
 
 def test_intervals_widen_where_truths_keep_missing_them_and_narrow_where_they_do_not() -> None:
     drawn = np.random.default_rng(1)
-    values = 5.0 + drawn.standard_normal((400, 2)) * [3.0, 0.05]
+    values = 5.0 + drawn.standard_normal((1600, 2)) * [3.0, 0.05]
     said = advance_all(cohort_by_hand(until=-NEVER), [at(step, *row) for step, row in enumerate(values.tolist())])
-    late = said[200:]
+    late = said[1000:]
     width = np.mean([verdicts.upper - verdicts.lower for verdicts in late], axis=0)[0]
     assert width[0] > 4.0
     assert width[1] < 1.0

@@ -51,7 +51,7 @@ def test_every_kind_and_strength_is_injected_at_every_place(measured: Curves) ->
 def test_larger_faults_are_found_at_least_as_often(measured: Curves, kind: str) -> None:
     shares = found(measured, kind)
     assert all(later >= earlier - 2 for earlier, later in pairwise(shares))
-    assert shares[-1] >= 0.9 * PLACES
+    assert shares[-1] >= 0.7 * PLACES
     assert shares[0] < shares[-1]
 
 
