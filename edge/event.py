@@ -16,22 +16,19 @@ from edge.cohort import Verdicts
 
 Phase = Literal["open", "update", "close"]
 RISE = 1.1  # an update is worth a message when the peak rose by a tenth
+MOST_CARRIERS, LEAST_SHARE = 5, 0.1  # of the sensors that are named beside the one that carries most
 
 
 @dataclass(frozen=True, slots=True)
-class Peak:
-    """Explain an event by its strangest sample so far.
+class Carrier:
+    """Say how a sensor carries an event.
 
     Attributes:
-        time: Unix seconds UTC.
-        score: above 1.
-        sensor: which sensor carries most of the deviation.
-        share: how much of it, 0..1.
-        expected, lower, upper, actual: of that sensor, sensor units.
+        sensor: its name.
+        share: how much of the deviation is its, 0..1.
+        expected, lower, upper, actual: sensor units; nan where it had no forecast.
     """
 
-    time: float
-    score: float
     sensor: str
     share: float
     expected: float
@@ -41,8 +38,23 @@ class Peak:
 
 
 @dataclass(frozen=True, slots=True)
+class Peak:
+    """Explain an event by its strangest sample so far.
+
+    Attributes:
+        time: Unix seconds UTC.
+        score: above 1.
+        carriers: the sensors that carry it, the one that carries most first; at least one.
+    """
+
+    time: float
+    score: float
+    carriers: tuple[Carrier, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
-    """Say what is strange about a stream, since when, and which sensor carries it.
+    """Say what is strange about a stream, since when, and which sensors carry it.
 
     Attributes:
         id: stable: stream, kind and start.
@@ -150,17 +162,18 @@ class Events:
         return replace(self._open.pop(row).event, phase="close")
 
     def _peak(self, verdicts: Verdicts, place: int) -> Peak:
-        sensor = int(verdicts.share[place].argmax())
+        share = verdicts.share[place]
+        order = np.argsort(-share, kind="stable")[:MOST_CARRIERS].tolist()
+        carrying = order[:1] + [sensor for sensor in order[1:] if share[sensor] >= LEAST_SHARE]
         return Peak(
             time=float(verdicts.times[place]),
             score=float(verdicts.score[place]),
-            sensor=self._sensors[sensor],
-            share=float(verdicts.share[place, sensor]),
-            expected=float(verdicts.expected[place, sensor]),
-            lower=float(verdicts.lower[place, sensor]),
-            upper=float(verdicts.upper[place, sensor]),
-            actual=float(verdicts.values[place, sensor]),
+            carriers=tuple(self._carrier(verdicts, place, sensor) for sensor in carrying),
         )
+
+    def _carrier(self, verdicts: Verdicts, place: int, sensor: int) -> Carrier:
+        numbers = (verdicts.share, verdicts.expected, verdicts.lower, verdicts.upper, verdicts.values)
+        return Carrier(self._sensors[sensor], *(float(array[place, sensor]) for array in numbers))
 
 
 def event_id(stream: str, kind: str, start: float) -> str:

@@ -4,6 +4,7 @@ Payloads are JSON, times ISO 8601 UTC, numbers in sensor units, absent numbers n
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ import orjson
 from numpy.typing import NDArray
 
 from edge.cohort import Verdicts
-from edge.event import Event
+from edge.event import Carrier, Event
 from edge.learned import Learned
 
 Doubles = NDArray[np.float64]
@@ -94,6 +95,7 @@ def forecast(base: str, stream: str, learned: Learned, verdicts: Verdicts, place
 
 def event(base: str, news: Event) -> Outgoing:
     """Tell an event's news: topic `<stream>/event`, QoS 1."""
+    first, *others = news.peak.carriers
     table: dict[str, Json] = {
         "id": news.id,
         "phase": news.phase,
@@ -102,16 +104,14 @@ def event(base: str, news: Event) -> Outgoing:
         "end": iso(news.end) if news.phase == "close" else None,
         "samples": news.samples,
         "peak": {"time": iso(news.peak.time), "score": news.peak.score},
-        "explanation": {
-            "sensor": news.peak.sensor,
-            "share": news.peak.share,
-            "expected": news.peak.expected,
-            "lower": news.peak.lower,
-            "upper": news.peak.upper,
-            "actual": news.peak.actual,
-        },
+        "explanation": {**_carrier(first), "others": [_carrier(other) for other in others]},
     }
     return Outgoing(f"{base}{news.stream}/event", orjson.dumps(table), 1, False, None)
+
+
+def _carrier(carrier: Carrier) -> dict[str, Json]:
+    """Lay out how a sensor carries an event."""
+    return asdict(carrier)
 
 
 def anomaly(base: str, news: Event) -> Outgoing:

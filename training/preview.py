@@ -137,9 +137,18 @@ def _strongest(
     for place, (one, mine) in enumerate(zip(streams, rows, strict=True)):
         for event in _opened(most[place], one, mine):
             budget = min(budget for budget, heard in told.items() if _overlaps(heard[place].events, event))
-            peak = event.peak
+            first, *_ = event.peak.carriers
             alarms.append(
-                Alarm(span, event.start, event.end, one.piece.name, peak.sensor, peak.share, peak.score, budget)
+                Alarm(
+                    span,
+                    event.start,
+                    event.end,
+                    one.piece.name,
+                    first.sensor,
+                    first.share,
+                    event.peak.score,
+                    budget,
+                )
             )
     return sorted(alarms, key=lambda alarm: (-alarm.score, alarm.start, alarm.stream))[:STRONGEST]
 

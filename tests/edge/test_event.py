@@ -1,7 +1,7 @@
 """Hold events to their life; in the drawings a column is a step of 10 s."""
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy import nan
 
 from edge.cohort import Verdicts
-from edge.event import Event, Events, Peak, event_id
+from edge.event import Carrier, Event, Events, Peak, event_id
 from tests.edge.conftest import verdict
 
 SENSORS = ("warm", "damp")
@@ -55,6 +55,14 @@ def test_a_restart_without_an_event_is_no_news() -> None:
     assert follow(events_of(), (0.5, nan, 0.0), restarts=[1]) == "- - -"
 
 
+def test_an_event_names_every_sensor_that_carries_a_tenth_of_it_the_strongest_first() -> None:
+    for shares, named in (((0.2, 0.8), ["damp", "warm"]), ((0.95, 0.05), ["warm"]), ((0.5, 0.5), ["warm", "damp"])):
+        (opened,) = events_of().advance(replace(verdict(1.5, 0), share=np.array([shares])))
+        assert [(one.sensor, one.share) for one in opened.peak.carriers] == [
+            (name, shares[("warm", "damp").index(name)]) for name in named
+        ]
+
+
 def test_a_restart_that_is_strange_itself_closes_one_event_and_opens_another() -> None:
     assert follow(events_of(), (1.5, 1.5, 0.0), restarts=[1]) == "o co c"
 
@@ -67,8 +75,9 @@ def test_an_event_says_where_it_began_what_was_flagged_and_what_was_strangest() 
     for step, score in enumerate(scores):
         told += events.advance(verdict(score, step, sensor=1 if step == 2 else 0))
     opened, updated, closed = told
-    peak = Peak(time=20.0, score=3.0, sensor="damp", share=1.0, expected=50.0, lower=49.0, upper=51.0, actual=54.0)
-    assert opened.peak == Peak(10.0, 1.5, "warm", 1.0, 20.0, 19.5, 20.5, 23.0)
+    damp = Carrier(sensor="damp", share=1.0, expected=50.0, lower=49.0, upper=51.0, actual=54.0)
+    peak = Peak(time=20.0, score=3.0, carriers=(damp,))
+    assert opened.peak == Peak(10.0, 1.5, (Carrier("warm", 1.0, 20.0, 19.5, 20.5, 23.0),))
     assert (opened.start, opened.end, opened.samples) == (10.0, 10.0, 1)
     assert (updated.start, updated.end, updated.samples, updated.peak) == (10.0, 20.0, 2, peak)
     assert closed == Event(

@@ -84,7 +84,7 @@ def test_an_event_opens_with_its_explanation_and_has_no_end() -> None:
             payload=b'{"id":"boiler-forecast-19700101T000010Z","phase":"open","kind":"forecast",'
             b'"start":"1970-01-01T00:00:10Z","end":null,"samples":1,'
             b'"peak":{"time":"1970-01-01T00:00:10Z","score":1.5},'
-            b'"explanation":{"sensor":"warm","share":1.0,"expected":20.0,"lower":19.5,"upper":20.5,"actual":23.0}}',
+            b'"explanation":{"sensor":"warm","share":1.0,"expected":20.0,"lower":19.5,"upper":20.5,"actual":23.0,"others":[]}}',
             qos=1,
             retain=False,
             expiry=None,
@@ -98,7 +98,7 @@ def test_an_event_closes_with_its_end_and_its_peak() -> None:
         b'{"id":"boiler-forecast-19700101T000010Z","phase":"close","kind":"forecast",'
         b'"start":"1970-01-01T00:00:10Z","end":"1970-01-01T00:00:30Z","samples":3,'
         b'"peak":{"time":"1970-01-01T00:00:20Z","score":3.0},'
-        b'"explanation":{"sensor":"warm","share":1.0,"expected":20.0,"lower":19.5,"upper":20.5,"actual":24.0}}'
+        b'"explanation":{"sensor":"warm","share":1.0,"expected":20.0,"lower":19.5,"upper":20.5,"actual":24.0,"others":[]}}'
     )
 
 
