@@ -150,7 +150,7 @@ def test_a_spike_opens_an_event_that_names_its_sensor_and_its_rows() -> None:
     said = by_hand().run(strange(steps(20), 10))
     assert np.flatnonzero(said.flagged).tolist() == [10, 11, 12, 13, 14]
     assert (said.news[0].phase, said.news[-1].phase) == ("open", "close")
-    assert {one.peak.sensor for one in said.news} == {"warm"}
+    assert {one.peak.carriers[0].sensor for one in said.news} == {"warm"}
     name = "a-forecast-19700101T000140Z"
     assert {one.id for one in said.news} == {name}
     assert said.events == [""] * 10 + [name] * 5 + [""] * 5
