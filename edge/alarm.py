@@ -110,6 +110,10 @@ class Alarms:
         """End the open events of some streams; what they are ahead of their budget is kept."""
         self._opened[rows] = 0.0
 
+    def shelved(self) -> int:
+        """Count the statistics that are shelved, over all streams: they are watched, and not told."""
+        return int((self._shelved > 0).sum())
+
     def judge(self, rows: Rows, surprise: Doubles) -> Judged:
         """Judge one sample of each of some streams.
 

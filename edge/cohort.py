@@ -164,6 +164,10 @@ class Cohort:
         mean = self._experts.weights(rows).mean(axis=(0, 2, 3)) if len(rows) else np.zeros(COUNT)
         return dict(zip(EXPERTS, mean.tolist(), strict=True))
 
+    def shelved(self) -> int:
+        """Count the statistics that were strange for so long that they are no longer told, over all streams."""
+        return self._scorer.shelved()
+
     def _grow(self, capacity: int) -> None:
         for memory in (self._windows, self._due, self._experts, self._margins, self._scorer):
             memory.admit(capacity)

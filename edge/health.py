@@ -51,6 +51,7 @@ def table(
         {
             "streams": len(service.cohort.streams),
             "events_open": service.events.count(),
+            "shelved": service.cohort.shelved(),
             "grid": asdict(service.counts),
             "experts": {name: round(weight, 3) for name, weight in service.cohort.trust().items()},
         }

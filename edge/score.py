@@ -168,6 +168,10 @@ class Scorer:
         """Set the alarm budget of a stream, and how many calm samples end its events."""
         self._alarms.allow(row, allowed_share(false_alarms_per_week, period), close_after)
 
+    def shelved(self) -> int:
+        """Count the statistics that were strange for so long that they are no longer told, over all streams."""
+        return self._alarms.shelved()
+
     def forget(self, rows: Rows) -> None:
         """Forget the deviations of some streams; what is known of their noise and their alarms is kept."""
         self._smoothed[rows] = 0.0

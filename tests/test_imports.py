@@ -264,6 +264,7 @@ DIAGRAM: dict[str, set[str]] = {
         "training.recipe",
         "training.series",
         "training.teach",
+        "training.terminal",
     },
     "training.int8_study": {
         "training.fit",
@@ -347,6 +348,7 @@ DIAGRAM: dict[str, set[str]] = {
         "training.quantisation_study",
         "training.recipe",
         "training.step_time",
+        "training.terminal",
     },
     "training.quantisation_study": {
         "edge.manifest_tables",
@@ -379,6 +381,7 @@ DIAGRAM: dict[str, set[str]] = {
         "training.measure",
         "training.page",
         "training.preview",
+        "training.terminal",
     },
     "training.robust": {"training.blocks"},
     "training.series": {"edge.errors", "edge.grid", "edge.reading", "edge.recording"},

@@ -15,7 +15,7 @@ from edge.errors import ConfigError, OperatorError, ReadingError
 from edge.reading import parse_time
 from training import report_command
 from training.study_cli import add_study
-from training.terminal import HINT, count, named, say
+from training.terminal import HINT, add_sets, count, named, say
 
 if TYPE_CHECKING:
     from training.recipe import Recipe
@@ -88,12 +88,7 @@ def _add_evaluate(commands: Commands) -> None:
 def _add_benchmark(commands: Commands) -> None:
     text = "fit, replay and judge every known set below a folder, with the default recipe and controls beside it"
     parser = add(commands, "benchmark", _benchmark, text, "tidegate-train benchmark --data data --only wsn")
-    parser.add_argument("--data", type=Path, default=Path("data"), metavar="DIR", help="the folder (default: data)")
-    parser.add_argument(
-        "--only", action="append", default=[], metavar="SET",
-        help="a kind (forecast, nab, skab, gecco2018, wsn, msl), a folder, or one set such as forecast/etth1; "
-        "may be given several times",
-    )  # fmt: skip
+    add_sets(parser)
     parser.add_argument(
         "--quick", action="store_true", help="two sets of middling size of each folder, large ones none"
     )

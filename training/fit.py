@@ -3,8 +3,9 @@
 The order matters, for nothing may be judged on what it was made from: the fit split teaches scaling and network; the
 stop split ends the training and says how much of the correction earned its place; the calibrate split, seen through
 the quantised graph, makes intervals and scores honest; the test split is only measured. The lines are fitted on
-everything, but whatever is trained, calibrated or measured sees them as fitted on other blocks of the recording. At
-last intervals and scores are calibrated once more over calibrate and test, because the newest data is the best guess
+everything, but whatever is trained, calibrated or measured sees them as fitted on other blocks of the recording; only
+the strengths of their penalties and their mixture are chosen on all blocks, the test split's among them. At last
+intervals and scores are calibrated once more over calibrate and test, because the newest data is the best guess
 of the next.
 """
 

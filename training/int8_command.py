@@ -1,21 +1,16 @@
 """The command `tidegate-train study int8`."""
 
 import argparse
-import sys
-from pathlib import Path
 
 from edge.cli import DONE, Commands, add
+from training.terminal import add_sets, say
 
 
 def add_parser(studies: Commands) -> None:
     """Add the study to those of `tidegate-train study`."""
     text = "find which tensors lose when they are held in 8 bits"
     parser = add(studies, "int8", _study, text, "tidegate-train study int8 --data data --only wsn")
-    parser.add_argument("--data", type=Path, default=Path("data"), metavar="DIR", help="the folder (default: data)")
-    parser.add_argument(
-        "--only", action="append", default=[], metavar="SET",
-        help="a kind, a folder, or one set such as forecast/etth1; may be given several times (default: every set)",
-    )  # fmt: skip
+    add_sets(parser)
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 
@@ -32,12 +27,12 @@ def _study(options: argparse.Namespace) -> int:
 
     found = {}
     for known in known_sets.choose(known_sets.find(options.data), options.only):
-        _say(known.name)
+        say(known.name)
         rows = known.fitted_rows(len(read([known.path], rows=None, until=None)[0].times))
         prepared = prepare(read([known.path], rows=rows, until=None), default())
-        lost = losses(prepared, teach(prepared, default(), _say))
+        lost = losses(prepared, teach(prepared, default(), say))
         if lost is None:
-            _say(f"note: {known.name} is left out: training left the correction at nothing")
+            say(f"note: {known.name} is left out: training left the correction at nothing")
         else:
             found[known.name] = lost
     if options.json:
@@ -46,7 +41,3 @@ def _study(options: argparse.Namespace) -> int:
     rows_of = [(variant, *(f"{one[variant]:.2%}" for one in found.values())) for variant in VARIANTS]
     print("\n".join(markdown(("in 8 bits", *found), rows_of)))
     return DONE
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

@@ -9,6 +9,9 @@ Everything is cross-fitted: the recording is cut into blocks, and each is foreca
 others. On these forecasts the strengths of the penalties and the mixture are chosen, and the network learns what they
 left, so that nothing downstream is tuned to residuals that are smaller than the device will see. What is served is
 fitted on everything.
+
+Disliked: strengths, mixture, and how much a wild sample counts in the own line, are found once with all blocks in
+view, so a block's own truths have a small say in how it is forecast.
 """
 
 from collections.abc import Sequence

@@ -2,13 +2,13 @@
 
 import argparse
 import hashlib
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.cli import DONE, Commands, add
 from edge.errors import RecordingError
+from training.terminal import add_sets, say
 
 if TYPE_CHECKING:
     from training.known_sets import KnownSet
@@ -24,12 +24,7 @@ def add_parser(studies: Commands) -> None:
         "compare float32, dynamic, float16 and int8 of the same networks: RMSE, flags, size, step time on two runtimes"
     )
     parser = add(studies, "quantisation", _study, text, "tidegate-train study quantisation --data data --only wsn")
-    parser.add_argument("--data", type=Path, default=Path("data"), metavar="DIR", help="the folder (default: data)")
-    parser.add_argument(
-        "--only", action="append", default=[], metavar="SET",
-        help="a kind (forecast, nab, skab, gecco2018, wsn, msl), a folder, or one set such as forecast/etth1; "
-        "may be given several times",
-    )  # fmt: skip
+    add_sets(parser)
     amount = parser.add_mutually_exclusive_group()
     amount.add_argument("--quick", action="store_true", help="one set of each kind")
     amount.add_argument("--all", action="store_true", help="every set (default: two of middling size of each folder)")
@@ -52,14 +47,14 @@ def _study(options: argparse.Namespace) -> int:
     if not options.only and not options.all:
         sets = _some(found, one_of_each=options.quick)
     if not SECOND.exists():
-        _say(f"note: no second runtime: {SECOND} is missing, `make runtimes` makes it")
+        say(f"note: no second runtime: {SECOND} is missing, `make runtimes` makes it")
     costs: list[Cost] = []
     for number, known in enumerate(sets, start=1):
-        _say(f"{known.name} ({number} of {len(sets)})")
+        say(f"{known.name} ({number} of {len(sets)})")
         try:
             costs += _kept(known, options.work, default())
         except RecordingError as unfit:  # such as a sensor that never moves: no bundle, nothing to compare
-            _say(f"note: {known.name} is left out: {unfit}")
+            say(f"note: {known.name} is left out: {unfit}")
     print(orjson.dumps(costs, option=orjson.OPT_INDENT_2).decode() if options.json else _text(costs))
     return DONE
 
@@ -90,7 +85,7 @@ def _kept(known: "KnownSet", work: Path, recipe: "Recipe") -> "list[Cost]":
         kept = orjson.loads(place.read_bytes())
         if kept["mark"] == mark:
             return [Cost(**cost) for cost in kept["costs"]]
-    costs = study(known, recipe, _say, second=SECOND)
+    costs = study(known, recipe, say, second=SECOND)
     write_atomically(place, orjson.dumps({"mark": mark, "costs": costs}, option=orjson.OPT_INDENT_2))
     return costs
 
@@ -117,7 +112,3 @@ def _text(costs: "Sequence[Cost]") -> str:
     runtimes = sorted({runtime for cost in costs for runtime in cost.step_us})
     header = (*HEADER, *(f"{runtime} µs, {wave}" for runtime in runtimes for wave in WAVES))
     return "\n".join([*markdown(header, [cells(cost, runtimes) for cost in costs]), "", *summary(costs)])
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

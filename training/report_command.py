@@ -1,10 +1,10 @@
 """The command `tidegate-train report`."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from edge.cli import DONE, Commands, add
+from training.terminal import say
 
 
 def add_parser(commands: Commands) -> None:
@@ -45,13 +45,9 @@ def _report(options: argparse.Namespace) -> int:
         found = told = preview(case.bundle, full_report.history(case))
         sections = full_report.previewed(told)
     else:
-        found = full = full_report.report(case, _say)
+        found = full = full_report.report(case, say)
         sections = full_report.sections(full)
     if options.out:
         write_atomically(options.out, page.html(case.file, sections).encode())
     print(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode() if options.json else page.text(case.file, sections))
     return DONE
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

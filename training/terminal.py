@@ -15,6 +15,16 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def add_sets(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a command that works on known sets: the folder, and which of them."""
+    parser.add_argument("--data", type=Path, default=Path("data"), metavar="DIR", help="the folder (default: data)")
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="SET",
+        help="a kind (forecast, nab, skab, gecco2018, wsn, msl), a folder, or one set such as forecast/etth1; "
+        "may be given several times",
+    )  # fmt: skip
+
+
 def count(text: str) -> int:
     """Read a number of things from the command line.
 

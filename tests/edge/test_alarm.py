@@ -143,8 +143,10 @@ def test_what_stays_strange_for_very_long_ends_as_an_event_and_is_shelved() -> N
 def test_what_was_shelved_counts_again_after_it_was_calm_for_as_long() -> None:
     made = alarms()
     drawn(made, *[9.0] * STALE)
+    assert made.shelved() > 0
     assert "#" not in drawn(made, *[0.0] * (STALE - 1), 100.0)
     assert drawn(made, *[0.0] * (STALE + 1), 100.0).endswith("#")
+    assert made.shelved() == 0
 
 
 def test_only_what_carried_the_event_is_shelved() -> None:

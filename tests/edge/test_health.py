@@ -46,7 +46,7 @@ def test_each_bundle_tells_its_streams_its_open_events_and_its_grid() -> None:
     tell_steps(line, PRESS, range(7, 8))
     tell(line, PRESS, climate(8, warm=99.0), 8)
     (bundle,) = gather(line)["bundles"]  # type: ignore[misc]
-    assert (bundle["streams"], bundle["events_open"]) == (1, 1)
+    assert (bundle["streams"], bundle["events_open"], bundle["shelved"]) == (1, 1, 0)
     assert {name: count for name, count in bundle["grid"].items() if count} == {"accepted": 9, "duplicate": 1}
     assert sum(bundle["experts"].values()) == pytest.approx(1.0, abs=0.01)
 
