@@ -104,9 +104,9 @@ def _measured(missing: Sequence[KnownSet], jobs: int) -> Iterator[tuple[KnownSet
         futures = {pool.submit(measure, known): known for known in missing}
         for future in as_completed(futures):
             outcome = _outcome(futures[future], future)
-            bar.update()
-            tqdm.write(line(outcome), file=sys.stderr)
             yield futures[future], outcome
+            bar.update()  # not before it was kept: who interrupts then has what was told
+            tqdm.write(line(outcome), file=sys.stderr)
 
 
 def _outcome(known: KnownSet, future: Future[Outcome]) -> Outcome:
