@@ -92,14 +92,17 @@ class Listener:
         return np.concatenate([choose(verdicts) for verdicts in self._heard])
 
     def track(self, period: float, fitted_until: float) -> Track:
-        """Return the samples that were heard; those before a time may fit a reference."""
+        """Return the samples that were heard; those up to a time may fit a reference: the last that Tidegate was told.
+
+        A later row's time must not decide it: that row may come after a gap, or have a wild stamp.
+        """
         times = self._gather(lambda verdicts: verdicts.times)
         measured = np.concatenate([verdicts.measured for verdicts in self._heard])
         restarted = np.concatenate([verdicts.restarted for verdicts in self._heard])
         starts = np.maximum.accumulate(np.where(restarted, np.arange(len(times)), 0))
         heard = np.maximum.accumulate(measured, axis=0)
         values = np.where(heard, self._gather(lambda verdicts: verdicts.values), np.nan)
-        return Track(period, times, values, measured, starts, int(np.searchsorted(times, fitted_until)))
+        return Track(period, times, values, measured, starts, int(np.searchsorted(times, fitted_until, side="right")))
 
     def said(self) -> tuple[Doubles, Doubles, Doubles]:
         """Return forecast, lower and upper of every sample, each (samples, horizons, sensors)."""

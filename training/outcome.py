@@ -121,7 +121,7 @@ def _measured(
         fitted_rows=begin,
         fit_seconds=round(seconds, 2),
         rows_per_second=round(rows / said.seconds, 1) if said.seconds > 0.0 else 0.0,
-        pairs=_judged(said.heard, fitted.learned, float(whole.times[begin])) if said.heard else (),
+        pairs=_judged(said.heard, fitted.learned) if said.heard else (),
         detectors=() if forecast else _detectors(said.flags, whole, seen[0], labels),
     )
 
@@ -144,8 +144,8 @@ def _replayed(known: KnownSet, whole: Recording, fitted: Fitted) -> _Said:
     return _Said(from_events(said.flagged, said.events), heard, time.process_time() - started_at)
 
 
-def _judged(heard: Listener, learned: Learned, fitted_until: float) -> tuple[Pair, ...]:
-    return tuple(judge(heard, heard.track(learned.period, fitted_until), learned.sensors, learned.horizons))
+def _judged(heard: Listener, learned: Learned) -> tuple[Pair, ...]:
+    return tuple(judge(heard, heard.track(learned.period, learned.until), learned.sensors, learned.horizons))
 
 
 def _detectors(

@@ -33,7 +33,7 @@ def heard_of(values: Doubles, *, off: float, half: float, warm: int = 10) -> Lis
 
 def pair_of(values: Doubles, *, off: float = 0.5, half: float = 1.0) -> Pair:
     heard = heard_of(values, off=off, half=half)
-    (pair,) = judge(heard, heard.track(HOUR, HOUR * FITTED), ["t"], [1])
+    (pair,) = judge(heard, heard.track(HOUR, HOUR * (FITTED - 1)), ["t"], [1])
     return pair
 
 
@@ -72,5 +72,5 @@ def test_a_sensor_that_stands_still_in_the_judged_part_is_named_and_not_divided_
 
 def test_a_pair_without_a_truth_has_no_samples() -> None:
     heard = heard_of(np.random.default_rng(0).normal(size=200), off=0.0, half=1.0, warm=300)
-    (pair,) = judge(heard, heard.track(HOUR, HOUR * FITTED), ["t"], [1])
+    (pair,) = judge(heard, heard.track(HOUR, HOUR * (FITTED - 1)), ["t"], [1])
     assert pair.samples == 0
