@@ -28,6 +28,7 @@ from tests.served import Sensors, served
 SENSORS, PERIOD = ("humidity", "temperature"), 5.0
 FIRST, AGREED, WHOLE = 2320, 50, 74  # rows of mote 1: steam comes in the 24th of these, and stays to the end
 MOST_IN_FLIGHT = 200  # readings; the broker keeps at most 1,000 messages for one client
+REPLAYED = tuple(name for name in FUTURES if name not in ("as_it_was", "wild"))
 LIVE = ("spikes", "missing", "words", "longer", "gap", "late", "stamps")
 RECORDED = ("spikes", "missing", "words", "longer", "gap", "late", "backwards")  # a demo waits for a far stamp
 NOTHING_TO_SAY = ("nothing", "missing")
@@ -153,19 +154,30 @@ def demonstrated(place: Place, recordings: Recordings) -> dict[str, Said]:
     return said
 
 
-COMMANDS: Mapping[str, tuple[Teller, Sequence[str], Sequence[str]] | str] = {
-    "replay": (
-        replayed,
-        [name for name in FUTURES if name not in ("as_it_was", "wild")],
-        ("stream verdicts", "window verdicts", "window forecasts of m2"),
-    ),
-    "run": (served_live, LIVE, ("state", "forecast", "event", "anomaly")),
-    "demo": (demonstrated, RECORDED, ("state", "forecast", "event", "anomaly", "shown")),
+@dataclass(frozen=True)
+class Walk:
+    """Walk a command over some futures.
+
+    Attributes:
+        tell: runs the command and returns what it said of each recording.
+        names: of the futures.
+        channels: where something must be said of the past.
+    """
+
+    tell: Teller
+    names: Sequence[str]
+    channels: Sequence[str]
+
+
+COMMANDS: Mapping[str, Walk | str] = {
+    "replay": Walk(replayed, REPLAYED, ("stream verdicts", "window verdicts", "window forecasts of m2")),
+    "run": Walk(served_live, LIVE, ("state", "forecast", "event", "anomaly")),
+    "demo": Walk(demonstrated, RECORDED, ("state", "forecast", "event", "anomaly", "shown")),
     "check": "reads a configuration and bundles, and no recording; the steps that it times are of its own making",
     "bundle inspect": "reads a bundle and no recording",
-    "bundle verify": "reads a bundle and no recording: the readings in it are as old as the bundle",
+    "bundle verify": "reads a bundle and no recording; what it proves it on lies in the bundle",
 }
-WALKED = [name for name, how in COMMANDS.items() if not isinstance(how, str)]
+WALKS = {name: how for name, how in COMMANDS.items() if not isinstance(how, str)}
 
 
 def test_every_command_is_walked_or_says_why_not() -> None:
@@ -193,16 +205,14 @@ def place(bundles: Path, mosquitto: Mosquitto, tmp_path: Path) -> Place:
     return Place(bundles / "lstm-dynamic.bundle", mosquitto, tmp_path)
 
 
-@pytest.mark.parametrize("command", WALKED)
+@pytest.mark.parametrize("command", WALKS)
 def test_changing_the_future_never_changes_the_past(command: str, place: Place) -> None:
-    how = COMMANDS[command]
-    assert not isinstance(how, str)
-    tell, names, channels = how
+    walk = WALKS[command]
     rows, agreed = recorded(command)
-    (alone,) = tell(place, {"alone": rows[:agreed]}).values()
-    assert set(channels) <= set(alone)
+    (alone,) = walk.tell(place, {"alone": rows[:agreed]}).values()
+    assert set(walk.channels) <= set(alone)
     assert all(alone.values())
-    for name, said in tell(place, futures(rows, agreed, PERIOD, names)).items():
+    for name, said in walk.tell(place, futures(rows, agreed, PERIOD, walk.names)).items():
         for channel, lines in alone.items():
             assert said[channel][: len(lines)] == lines, f"{channel} depends on a future: {name}"
         assert said != alone or name in NOTHING_TO_SAY
