@@ -177,7 +177,13 @@ DIAGRAM: dict[str, set[str]] = {
         "training.outcome",
         "training.recipe",
     },
-    "training.benchmark_report": {"training.known_sets", "training.outcome", "training.recipe", "training.standings"},
+    "training.benchmark_report": {
+        "training.budget_standings",
+        "training.known_sets",
+        "training.outcome",
+        "training.recipe",
+        "training.standings",
+    },
     "training.benchmark_tables": {
         "edge.errors",
         "training.benchmark_report",
@@ -197,11 +203,13 @@ DIAGRAM: dict[str, set[str]] = {
         "edge.runtime",
         "training.side_by_side",
     },
+    "training.budget_standings": {"edge.alarm", "training.budget", "training.flags", "training.outcome"},
     "training.budget_table": {
         "edge.alarm",
+        "training.benchmark_report",
         "training.budget",
+        "training.budget_standings",
         "training.notation",
-        "training.standings",
         "training.table",
     },
     "training.calibrate": {
@@ -417,14 +425,7 @@ DIAGRAM: dict[str, set[str]] = {
     "training.robust": {"training.blocks"},
     "training.series": {"edge.errors", "edge.grid", "edge.reading", "edge.recording"},
     "training.side_by_side": {"edge.bundle", "edge.event", "edge.recording", "edge.replay"},
-    "training.standings": {
-        "edge.alarm",
-        "training.budget",
-        "training.flags",
-        "training.forecasts",
-        "training.nab",
-        "training.outcome",
-    },
+    "training.standings": {"training.flags", "training.forecasts", "training.nab", "training.outcome"},
     "training.step_time": {"edge.runtime"},
     "training.study": {
         "training.equal",

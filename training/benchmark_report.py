@@ -4,18 +4,16 @@ import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from training.budget_standings import BudgetStanding, budget_standings, outside_labels, together
 from training.known_sets import KINDS
 from training.outcome import OURS, Outcome
 from training.recipe import default
 from training.standings import (
-    BudgetStanding,
     FlagStanding,
     ForecastStanding,
     all_forecasts,
-    budget_standings,
     flag_standings,
     forecast_standing,
-    outside_labels,
 )
 
 ALL = "all"
@@ -35,6 +33,7 @@ class Report:
         single_flags: Tidegate's standing on each other set.
         flags: a standing for each kind, group of sets and detector; the last group of a kind is all of it.
         budgets: how alarm budgets were kept, a standing for each set without labelled events and budget.
+        together: how the bundles' own was kept on all of those sets; None if there are none.
         outside: how the default one was kept outside of labelled events, a standing for each folder.
     """
 
@@ -46,6 +45,7 @@ class Report:
     single_flags: tuple[FlagStanding, ...]
     flags: tuple[FlagStanding, ...]
     budgets: tuple[BudgetStanding, ...]
+    together: BudgetStanding | None
     outside: tuple[BudgetStanding, ...]
 
     @property
@@ -73,6 +73,7 @@ def report(outcomes: Sequence[Outcome], *, command: str, seconds: float) -> Repo
         single_flags=tuple(one for each in flagged for one in _ours(each)),
         flags=tuple(one for kind in KINDS for one in _groups(kind, [each for each in flagged if each.kind == kind])),
         budgets=tuple(one for each in outcomes for one in budget_standings(each)),
+        together=together(outcomes),
         outside=_outside(outcomes),
     )
 

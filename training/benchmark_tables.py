@@ -52,7 +52,7 @@ def tables(report: Report, *, details: bool) -> list[Table]:
         groups = [one for one in report.flags if one.kind == kind]
         singles = [one for one in report.single_flags if one.kind == kind] if details else []
         found.append(_flag_table(kind, [*singles, *groups], _speed(report) if details else {}))
-    return [*found, *budget_tables(report.budgets, report.outside)]
+    return [*found, *budget_tables(report)]
 
 
 def _speed(report: Report) -> dict[str, tuple[str, str]]:
@@ -151,7 +151,7 @@ def summary(report: Report) -> str:
     for one in report.flags:
         if one.detector == OURS and one.group == report.headline(one.kind):
             said.append(_flag_summary(one))
-    said += budget_summary(report.budgets)
+    said += budget_summary(report)
     failed = sum(bool(one.failure) for one in report.outcomes)
     seconds = sum(one.fit_seconds for one in report.outcomes)
     said.append(f"{len(report.outcomes)} sets, {failed} not fitted, {seconds:.0f} s of fitting")

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from edge.alarm import COMMONEST
+from training.benchmark_report import Report
 from training.budget import ENOUGH, FACTOR, PRIMING
+from training.budget_standings import BudgetStanding
 from training.notation import NOTHING
-from training.standings import BudgetStanding
 from training.table import Table
 
 CLEAN = "budget: events on rows that nothing was fitted to, of sets without labelled events"
@@ -27,15 +28,16 @@ CARRIED = (
 )
 
 
-def budget_tables(clean: Sequence[BudgetStanding], outside: Sequence[BudgetStanding]) -> list[Table]:
+def budget_tables(report: Report) -> list[Table]:
     """Lay out how the budgets were kept; no table where there is nothing to say."""
     found = []
-    if clean:
+    if report.together:
+        clean = (*report.budgets, report.together)
         rows = tuple((*_cells(one), _support(one)) for one in clean)
         found.append(Table(CLEAN, ("set", *FIGURES, "samples support"), rows, (EXPLAINED, *_capped(clean))))
-    if outside:
-        notes = (CARRIED, *_capped(outside))
-        found.append(Table(OUTSIDE, ("sets", *FIGURES), tuple(map(_cells, outside)), notes))
+    if report.outside:
+        notes = (CARRIED, *_capped(report.outside))
+        found.append(Table(OUTSIDE, ("sets", *FIGURES), tuple(map(_cells, report.outside)), notes))
     return found
 
 
@@ -47,7 +49,7 @@ def _cells(one: BudgetStanding) -> tuple[str, ...]:
 def _size(value: float | None) -> str:
     if value is None:
         return NOTHING
-    return f"{value:.2g}" if value < 1.0 else f"{value:.1f}"
+    return f"{value:.2g}" if value < 1.0 else f"{value:.1f}" if value < 100.0 else f"{value:.0f}"
 
 
 def _is_capped(one: BudgetStanding) -> bool:
@@ -70,18 +72,21 @@ def _direction(one: BudgetStanding) -> str:
 
 def _support(one: BudgetStanding) -> str:
     """Say from which budget on the calibration samples have seen what is as rare, and whether this one is smaller."""
-    supported = one.supported or 0.0
-    return f"from {supported:.2g}" + (", extrapolated" if one.allowed < supported else "")
+    if one.supported is None:
+        return ""
+    return f"from {_size(one.supported)}" + (", extrapolated" if one.allowed < one.supported else "")
 
 
-def budget_summary(standings: Sequence[BudgetStanding]) -> list[str]:
+def budget_summary(report: Report) -> list[str]:
     """Write the clause of the summary, or none."""
-    if not standings:
+    whole = report.together
+    if not whole:
         return []
-    judged = [one for one in standings if one.kept is not None]
+    judged = [one for one in report.budgets if one.kept is not None]
     wrong = [_direction(one) for one in judged if not one.kept]
     return [
-        f"alarm budgets: {len(judged) - len(wrong)} of {len(judged)} kept within a factor of {FACTOR:g} "
+        f"alarm budgets: {whole.opened} alarms for {_size(whole.due)} due at {whole.asked:g} a week, "
+        f"{len(judged) - len(wrong)} of {len(judged)} kept within a factor of {FACTOR:g} "
         f"({wrong.count('many')} with too many alarms, {wrong.count('few')} with too few), "
-        f"{len(standings) - len(judged)} on spans too short to tell"
+        f"{len(report.budgets) - len(judged)} on spans too short to tell"
     ]

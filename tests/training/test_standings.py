@@ -8,12 +8,11 @@ import pytest
 
 from training.benchmark_report import Report, group, report
 from training.benchmark_tables import summary, tables, text
-from training.budget import Account
 from training.flags import from_flags, tally
 from training.forecasts import Interval, Missed, Pair
 from training.known_sets import Kind, KnownSet
 from training.outcome import OURS, Detector, Outcome, broken
-from training.standings import all_forecasts, budget_standings, flag_standings, forecast_standing, outside_labels
+from training.standings import all_forecasts, flag_standings, forecast_standing
 from training.table import markdown
 
 
@@ -120,68 +119,3 @@ def test_the_report_knows_what_is_ours(whole: Report) -> None:
     assert not whole.broke
     ours = outcome("msl/y", "msl", failure="BROKE: ValueError: 'x'")
     assert report((ours,), command="", seconds=0.0).broke
-
-
-def account(asked: float, weeks: float, opened: int, *, allowed: float | None = None) -> Account:
-    return Account(asked=asked, allowed=allowed or asked, supported=2.0, weeks=weeks, opened=opened)
-
-
-def budgets_of(*accounts: Account) -> list[list[str]]:
-    """Return the cells that a clean set gets, without its name."""
-    (table,) = tables(
-        report((outcome("forecast/a", "forecast", budgets=accounts),), command="", seconds=0.0), details=False
-    )[1:]
-    return [list(row[1:]) for row in table.rows]
-
-
-def test_a_clean_set_has_a_line_for_each_budget_and_says_what_the_samples_support() -> None:
-    assert budgets_of(account(1.0, 2.0, 3), account(4.0, 2.0, 4), account(4.0, 2.0, 3), account(4.0, 2.0, 17)) == [
-        ["2.0", "1", "2.0", "3", "1.5", "too short to tell", "from 2, extrapolated"],
-        ["2.0", "4", "8.0", "4", "0.5", "yes", "from 2"],
-        ["2.0", "4", "8.0", "3", "0.38", "no, too few", "from 2"],
-        ["2.0", "4", "8.0", "17", "2.1", "no, too many", "from 2"],
-    ]
-
-
-def test_a_budget_that_the_device_does_not_honour_is_told_and_judged_by_what_it_does() -> None:
-    (cells,) = budgets_of(account(1.0, 40.0, 5, allowed=0.14))
-    assert cells == ["40.0", "1 (0.14)", "5.6", "5", "0.89", "yes", "from 2, extrapolated"]
-    capped = outcome("forecast/a", "forecast", budgets=(account(1.0, 40.0, 5, allowed=0.14),))
-    assert "no more than 2 % of the steps" in text(report((capped,), command="", seconds=0.0))
-    assert "no more than" not in text(
-        report((replace(capped, budgets=(account(1.0, 40.0, 5),)),), command="", seconds=0.0)
-    )
-
-
-def test_a_set_that_nothing_was_heard_of_is_too_short() -> None:
-    (one,) = budget_standings(outcome("forecast/a", "forecast", budgets=(account(1.0, 0.0, 0),)))
-    assert (one.due, one.ratio, one.kept) == (0.0, None, None)
-
-
-def test_outside_of_labels_false_episodes_are_held_to_the_time_without_labels() -> None:
-    # Of 80 judged minutes in each set 10 are labelled; rows 30 and 40 and 45 are false, 50 is right.
-    sets = [flagged("msl/a", "msl", 30, 50), flagged("msl/b", "msl", 40, 45)]
-    one = outside_labels("msl", sets, 144.0)
-    assert one is not None
-    assert (one.weeks, one.due, one.opened) == (pytest.approx(140 / 10_080), pytest.approx(2.0), 3)
-    assert (one.ratio, one.kept, one.supported) == (pytest.approx(1.5), None, None)
-    most = outside_labels("msl", sets, 1e6)
-    assert most is not None and most.due == pytest.approx(0.02 * 140)  # beyond what is honoured
-    assert outside_labels("msl", [], 1.0) is None
-
-
-def test_sets_without_labels_are_not_told_again_outside_of_labels(whole: Report) -> None:
-    assert [one.name for one in whole.outside] == ["skab/anomaly-free", "skab/valve1", "msl"]
-    free = replace(whole.outcomes[1], budgets=(account(1.0, 2.0, 3),))
-    again = report((free, *whole.outcomes[2:]), command="", seconds=0.0)
-    assert [one.name for one in again.outside] == ["skab/valve1", "msl"]
-    assert [one.name for one in again.budgets] == ["skab/anomaly-free/x"]
-
-
-def test_the_summary_counts_the_budgets_that_were_kept() -> None:
-    found = (account(1.0, 2.0, 3), account(4.0, 2.0, 4), account(4.0, 2.0, 3), account(4.0, 2.0, 17))
-    line = summary(report((outcome("forecast/a", "forecast", budgets=found),), command="", seconds=0.0))
-    assert (
-        "; alarm budgets: 1 of 3 kept within a factor of 2 (1 with too many alarms, 1 with too few), "
-        "1 on spans too short to tell; 1 sets"
-    ) in line
