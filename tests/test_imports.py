@@ -206,6 +206,7 @@ DIAGRAM: dict[str, set[str]] = {
     "training.budget_standings": {"edge.alarm", "training.budget", "training.flags", "training.outcome"},
     "training.budget_table": {
         "edge.alarm",
+        "edge.errors",
         "training.benchmark_report",
         "training.budget",
         "training.budget_standings",

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from edge.alarm import COMMONEST
+from edge.errors import counted
 from training.benchmark_report import Report
 from training.budget import ENOUGH, FACTOR, PRIMING
 from training.budget_standings import BudgetStanding
@@ -85,7 +86,7 @@ def budget_summary(report: Report) -> list[str]:
     judged = [one for one in report.budgets if one.kept is not None]
     wrong = [_direction(one) for one in judged if not one.kept]
     return [
-        f"alarm budgets: {whole.opened} alarms for {_size(whole.due)} due at {whole.asked:g} a week, "
+        f"alarm budgets: {counted(whole.opened, 'alarm')} for {_size(whole.due)} due at {whole.asked:g} a week, "
         f"{len(judged) - len(wrong)} of {len(judged)} kept within a factor of {FACTOR:g} "
         f"({wrong.count('many')} with too many alarms, {wrong.count('few')} with too few), "
         f"{len(report.budgets) - len(judged)} on spans too short to tell"
