@@ -12,7 +12,8 @@ import orjson
 from edge.errors import OperatorError, unreadable
 from edge.tables import structure
 from training.benchmark_report import Report
-from training.benchmark_tables import failures, markdown, summary, tables
+from training.benchmark_tables import failures, summary, tables
+from training.table import markdown
 
 BEGIN, END = "<!-- accuracy: written by make accuracy -->", "<!-- /accuracy -->"
 

@@ -39,8 +39,8 @@ LIBRARIES = ("numpy", "tensorflow", "keras", "ai-edge-litert", "tflite-runtime")
 NO_FIGURE = {
     "edge": {"check", "cli", "config", "daemon", "demo", "embedded", "health", "line", "mailbox", "message",
              "mqtt", "notify", "replay_files", "subscriber", "topics", "vigil"},
-    "training": {"accuracy", "benchmark", "benchmark_report", "benchmark_tables", "card", "cli", "notation", "pack",
-                 "report", "standings"},
+    "training": {"accuracy", "benchmark", "benchmark_report", "benchmark_tables", "budget_standings", "budget_table",
+                 "card", "cli", "notation", "pack", "report", "standings", "table"},
 }  # fmt: skip
 
 

@@ -4,9 +4,17 @@ import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from training.budget_standings import BudgetStanding, budget_standings, outside_labels, together
 from training.known_sets import KINDS
 from training.outcome import OURS, Outcome
-from training.standings import FlagStanding, ForecastStanding, all_forecasts, flag_standings, forecast_standing
+from training.recipe import default
+from training.standings import (
+    FlagStanding,
+    ForecastStanding,
+    all_forecasts,
+    flag_standings,
+    forecast_standing,
+)
 
 ALL = "all"
 BROKE = "BROKE: "  # begins a failure that is ours
@@ -24,6 +32,9 @@ class Report:
         forecasts: a standing for each forecast set, and one for all.
         single_flags: Tidegate's standing on each other set.
         flags: a standing for each kind, group of sets and detector; the last group of a kind is all of it.
+        budgets: how alarm budgets were kept, a standing for each set without labelled events and budget.
+        together: how the bundles' own was kept on all of those sets; None if there are none.
+        outside: how the default one was kept outside of labelled events, a standing for each folder.
     """
 
     command: str
@@ -33,6 +44,9 @@ class Report:
     forecasts: tuple[ForecastStanding, ...]
     single_flags: tuple[FlagStanding, ...]
     flags: tuple[FlagStanding, ...]
+    budgets: tuple[BudgetStanding, ...]
+    together: BudgetStanding | None
+    outside: tuple[BudgetStanding, ...]
 
     @property
     def broke(self) -> bool:
@@ -58,6 +72,9 @@ def report(outcomes: Sequence[Outcome], *, command: str, seconds: float) -> Repo
         forecasts=(*forecasts, all_forecasts(forecasts)) if forecasts else (),
         single_flags=tuple(one for each in flagged for one in _ours(each)),
         flags=tuple(one for kind in KINDS for one in _groups(kind, [each for each in flagged if each.kind == kind])),
+        budgets=tuple(one for each in outcomes for one in budget_standings(each)),
+        together=together(outcomes),
+        outside=_outside(outcomes),
     )
 
 
@@ -72,6 +89,15 @@ def _groups(kind: str, outcomes: Sequence[Outcome]) -> list[FlagStanding]:
     parts = [(name, [one for one in outcomes if group(one) == name]) for name in several]
     whole = [(ALL, list(outcomes))] if outcomes else []
     return [one for name, sets in (*parts, *whole) for one in flag_standings(kind, name, sets)]
+
+
+def _outside(outcomes: Sequence[Outcome]) -> tuple[BudgetStanding, ...]:
+    """Sum up the sets of each folder that have labelled events and could be fitted."""
+    labelled = [one for one in outcomes if one.detectors and not one.budgets and not one.failure]
+    budget = default().detection.false_alarms_per_week
+    folders = dict.fromkeys(one.folder for one in labelled)
+    found = [outside_labels(name, [one for one in labelled if one.folder == name], budget) for name in folders]
+    return tuple(one for one in found if one)
 
 
 def group(one: Outcome) -> str:

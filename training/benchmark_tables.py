@@ -1,59 +1,25 @@
 """Write the benchmark's report: a table for each kind, for a terminal or as Markdown, and one summary line."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from edge.errors import counted
 from training.benchmark_report import Report
+from training.budget_table import budget_summary, budget_tables
 from training.flags import share
 from training.forecasts import Pair
 from training.notation import NOTHING, duration, number, percent, points, share_of, signed
 from training.outcome import OURS, Outcome
 from training.standings import FlagStanding, ForecastStanding, NabScores, method_skill
+from training.table import Table, plain
 
 Columns = Sequence[tuple[str, Callable[[FlagStanding], str]]]
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Hold a table of text.
-
-    Attributes:
-        title: what it shows.
-        header: names of the columns; the first is a name, the others are numbers.
-        rows: the cells.
-        notes: lines below it.
-    """
-
-    title: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    notes: tuple[str, ...] = ()
 
 
 def text(report: Report) -> str:
     """Write everything for a terminal, the summary line last."""
     shown = [*pair_tables(report), *tables(report, details=True)]
     begin = f"{report.command}: {counted(len(report.outcomes), 'set')}, {report.seconds:.0f} s, {report.machine}"
-    return "\n\n".join([begin, *map(_plain, shown), *failures(report), summary(report)])
-
-
-def _plain(table: Table) -> str:
-    widths = [max(map(len, column)) for column in zip(table.header, *table.rows, strict=True)]
-    lines = [
-        "  ".join(
-            cell.rjust(width) if place else cell.ljust(width) for place, (cell, width) in enumerate(pairs)
-        ).rstrip()
-        for pairs in (list(zip(row, widths, strict=True)) for row in (table.header, *table.rows))
-    ]
-    return "\n".join([table.title, "-" * max(map(len, lines)), *lines, *table.notes])
-
-
-def markdown(table: Table) -> str:
-    """Write a table as Markdown."""
-    rule = ("---", *("---:" for _ in table.header[1:]))
-    lines = ["| " + " | ".join(row) + " |" for row in (table.header, rule, *table.rows)]
-    return "\n".join([f"**{table.title}**", "", *lines, *(f"\n{note}" for note in table.notes)])
+    return "\n\n".join([begin, *map(plain, shown), *failures(report), summary(report)])
 
 
 def pair_tables(report: Report) -> list[Table]:
@@ -80,13 +46,13 @@ def _pair(one: Outcome, pair: Pair) -> tuple[str, ...]:
 
 
 def tables(report: Report, *, details: bool) -> list[Table]:
-    """Lay out a table for each kind; details are the single sets of what is flagged."""
+    """Lay out a table for each kind, and the alarm budgets; details are the single sets of what is flagged."""
     found = [_forecast_table(report)] if report.forecasts else []
     for kind in dict.fromkeys(one.kind for one in report.flags):
         groups = [one for one in report.flags if one.kind == kind]
         singles = [one for one in report.single_flags if one.kind == kind] if details else []
         found.append(_flag_table(kind, [*singles, *groups], _speed(report) if details else {}))
-    return found
+    return [*found, *budget_tables(report)]
 
 
 def _speed(report: Report) -> dict[str, tuple[str, str]]:
@@ -185,6 +151,7 @@ def summary(report: Report) -> str:
     for one in report.flags:
         if one.detector == OURS and one.group == report.headline(one.kind):
             said.append(_flag_summary(one))
+    said += budget_summary(report)
     failed = sum(bool(one.failure) for one in report.outcomes)
     seconds = sum(one.fit_seconds for one in report.outcomes)
     said.append(f"{len(report.outcomes)} sets, {failed} not fitted, {seconds:.0f} s of fitting")

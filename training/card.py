@@ -8,6 +8,7 @@ from edge.alarm import WEEK
 from edge.experts import EXPERTS, weigh
 from edge.manifest import Manifest
 from edge.manifest_tables import QualityRow
+from training.budget import supported
 from training.evaluate import skill
 
 WILD = 4.0  # times that the intervals had to be widened for the calibrate split: drift alone seldom takes more than 3
@@ -55,7 +56,7 @@ def warning(manifest: Manifest) -> str | None:
 
 def support(manifest: Manifest) -> str:
     """Say where the calibration data are too few to have seen anything as rare as the alarm budget asks for."""
-    seen = WEEK / (manifest.period * max(manifest.score.samples, 1))
+    seen = supported(manifest.score.samples, manifest.period)
     if manifest.detection.false_alarms_per_week >= seen:
         return ""
     return (

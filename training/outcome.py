@@ -12,6 +12,7 @@ from edge.learned import Learned
 from edge.recording import Recording, read_spans
 from edge.replay import Replay
 from edge.runtime import Model
+from training.budget import Account, accounts
 from training.controls import controls
 from training.fit import Fitted, ParityError, fit
 from training.flags import Flags, Tally, from_events, tally
@@ -49,6 +50,7 @@ class Outcome:
         rows_per_second: of the replay, in processor time too; 0 without one.
         pairs: the forecasts, of a forecast set.
         detectors: the flags, of all other sets.
+        budgets: how alarm budgets were kept, of a set without labelled events.
     """
 
     set: str
@@ -61,13 +63,14 @@ class Outcome:
     rows_per_second: float
     pairs: tuple[Pair, ...]
     detectors: tuple[Detector, ...]
+    budgets: tuple[Account, ...]
 
 
 def broken(known: KnownSet, failure: str) -> Outcome:
     """Return the outcome of a set of which nothing could be measured."""
     return Outcome(
         set=known.name, kind=known.kind, folder=known.folder, rows=0, fitted_rows=0, failure=failure,
-        fit_seconds=0.0, rows_per_second=0.0, pairs=(), detectors=(),
+        fit_seconds=0.0, rows_per_second=0.0, pairs=(), detectors=(), budgets=(),
     )  # fmt: skip
 
 
@@ -106,14 +109,14 @@ def _measured(
     labels: Sequence[tuple[float, float]],
 ) -> Outcome:
     begin, rows = len(seen[0].times), len(whole.times)
-    started_at, failure, said = time.process_time(), "", _Said(_silent(whole), None, 0.0)
+    started_at, failure, said = time.process_time(), "", _Said(_silent(whole), None, (), 0.0)
     try:
         _, fitted = fit(seen, recipe, _hear_nothing)
     except (OperatorError, ParityError) as wrong:
         failure = str(wrong).splitlines()[0]
     seconds = time.process_time() - started_at
     if not failure:
-        said = _replayed(known, whole, fitted)
+        said = _replayed(known, whole, fitted, begin=None if labels else begin)
     forecast = known.kind == "forecast"
     return replace(
         broken(known, failure),
@@ -123,25 +126,32 @@ def _measured(
         rows_per_second=round(rows / said.seconds, 1) if said.seconds > 0.0 else 0.0,
         pairs=_judged(said.heard, fitted.learned) if said.heard else (),
         detectors=() if forecast else _detectors(said.flags, whole, seen[0], labels),
+        budgets=said.budgets,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """Hold what a replay said: the flags, the verdicts if anybody listened, and the processor time it took."""
+    """Hold what a replay said: the flags, the verdicts if anybody listened, and the processor time it took.
+
+    Beside it, how alarm budgets were kept, where that was asked.
+    """
 
     flags: Flags
     heard: Listener | None
+    budgets: tuple[Account, ...]
     seconds: float
 
 
-def _replayed(known: KnownSet, whole: Recording, fitted: Fitted) -> _Said:
-    """Replay a recording as the device would hear it."""
+def _replayed(known: KnownSet, whole: Recording, fitted: Fitted, *, begin: int | None) -> _Said:
+    """Replay a recording as the device would hear it; if it is normal from row `begin` on, at several budgets too."""
     model = Model(fitted.graph)
     heard = Listener() if known.kind == "forecast" else None
     started_at = time.process_time()
     said = Replay(fitted.learned, model, model.units).run(whole, watch=heard)
-    return _Said(from_events(said.flagged, said.events), heard, time.process_time() - started_at)
+    seconds = time.process_time() - started_at
+    kept = () if begin is None else accounts(fitted.learned, model, whole, begin)
+    return _Said(from_events(said.flagged, said.events), heard, kept, seconds)
 
 
 def _judged(heard: Listener, learned: Learned) -> tuple[Pair, ...]:

@@ -125,6 +125,15 @@ def test_the_jump_is_found_and_hardly_anything_else(report: Report) -> None:
         assert ours.tally.found == 1
 
 
+def test_alarm_budgets_are_held_to_what_opened_on_sets_without_labels(report: Report) -> None:
+    kept = {one.set: [account.asked for account in one.budgets] for one in report.outcomes if one.budgets}
+    assert kept == {"forecast/house": [1.0, 20.16]}  # two alarms in 112 steps: more is not honoured
+    (house,) = (one for one in report.outcomes if one.budgets)
+    assert {account.weeks for account in house.budgets} == {112 * PERIOD / 604_800.0}
+    assert [one.opened for one in report.budgets] == [account.opened for account in house.budgets]
+    assert [one.name for one in report.outside] == ["nab/realAdExchange", "skab/valve1", "gecco2018", "wsn", "msl"]
+
+
 def test_the_report_ends_with_one_line_over_everything(report: Report) -> None:
     last = text(report).splitlines()[-1]
     assert last == summary(report)
@@ -135,6 +144,7 @@ def test_the_report_ends_with_one_line_over_everything(report: Report) -> None:
         "gecco2018: event F0.5",
         "wsn:",
         "msl:",
+        "alarm budgets:",
         "7 sets",
     ):
         assert word in last

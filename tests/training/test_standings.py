@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from training.benchmark_report import Report, group, report
-from training.benchmark_tables import markdown, summary, tables, text
+from training.benchmark_tables import summary, tables, text
 from training.flags import from_flags, tally
 from training.forecasts import Interval, Missed, Pair
 from training.known_sets import Kind, KnownSet
 from training.outcome import OURS, Detector, Outcome, broken
 from training.standings import all_forecasts, flag_standings, forecast_standing
+from training.table import markdown
 
 
 def missed(rmse: float) -> Missed:
