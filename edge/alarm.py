@@ -10,6 +10,9 @@ passes takes one off at the rate that the user allows. A stream that calibration
 many alarms make it deaf to what it has told often enough, and long silence makes it listen more closely. Nothing but
 the number of events is learned of what was flagged.
 
+An open event that has not grown for `GROWS` steps may still be outgrown: a surprise that exceeds its peak by as much as
+would hold an event open is an alarm in its own right, and begins an event of its own.
+
 What stays strange for `STALE` steps is a state and no longer an event: the event ends, and the statistics that carry
 it are shelved until they have been calm for as long.
 
@@ -28,7 +31,8 @@ RAREST, COMMONEST = 1e-9, 0.02  # shares of the steps between which an alarm bud
 HOLD = 0.6  # share of the demanded surprise that keeps an event open
 HELD = 1.001  # the score of a sample that would not have opened the event that it belongs to
 STEP = 1.0  # surprise that one alarm ahead of the budget adds to what is demanded: the next must be e times as rare
-BEHIND = 2.0  # alarms behind the budget that make a stream listen more closely, at most
+BEHIND = 4.0  # alarms behind the budget that make a stream listen more closely, at most
+GROWS = 12  # steps without a new peak, after which what outgrows an event is another
 STALE = 480  # steps: ten times the longest span over which anything is judged
 
 
@@ -58,10 +62,12 @@ class Judged:
     Attributes:
         score: shape (wave,), 0..1 normal, above 1 anomalous.
         counted: shape (wave, channels, sensors), the surprises without those that are shelved.
+        begins: shape (wave,), whether an event begins.
     """
 
     score: Doubles
     counted: Doubles
+    begins: Bools
 
 
 class Alarms:
@@ -85,6 +91,8 @@ class Alarms:
         self._opened: Doubles = np.zeros(0)  # what was demanded of the open event; 0: none is open
         self._calm: Rows = np.zeros(0, dtype=np.intp)
         self._age: Rows = np.zeros(0, dtype=np.intp)
+        self._peak: Doubles = np.zeros(0)  # surprise of the open event's strangest sample
+        self._grown: Rows = np.zeros(0, dtype=np.intp)  # steps since then
         self._carries: Bools = np.zeros((0, channels, sensors), dtype=np.bool_)  # has carried the open event
         self._shelved: Rows = np.zeros((0, channels, sensors), dtype=np.intp)  # calm samples until it counts again
 
@@ -97,6 +105,8 @@ class Alarms:
         self._opened = grow(self._opened, capacity, 0.0)
         self._calm = grow(self._calm, capacity, 0)
         self._age = grow(self._age, capacity, 0)
+        self._peak = grow(self._peak, capacity, 0.0)
+        self._grown = grow(self._grown, capacity, 0)
         self._carries = grow(self._carries, capacity, 0)
         self._shelved = grow(self._shelved, capacity, 0)
 
@@ -114,6 +124,11 @@ class Alarms:
         """Count the statistics that are shelved, over all streams: they are watched, and not told."""
         return int((self._shelved > 0).sum())
 
+    def due(self, rows: Rows) -> Doubles:
+        """Return the surprise that streams demand that are just within their budget, shape (wave,)."""
+        due: Doubles = self._alarm[rows]
+        return due
+
     def judge(self, rows: Rows, surprise: Doubles) -> Judged:
         """Judge one sample of each of some streams.
 
@@ -125,20 +140,38 @@ class Alarms:
         if shelved.any():
             surprise = self._without(rows, shelved, surprise)
         top = surprise.reshape(len(rows), -1).max(axis=1)
+        due = self._demanded(rows)
+        self._outgrow(rows, top, due)
         opened = self._opened[rows]
         is_open = opened > 0.0
-        demanded = np.where(is_open, opened, self._demanded(rows))
+        demanded = np.where(is_open, opened, due)
         strange = top > np.where(is_open, HOLD * demanded, demanded)
-        self._count(rows, begins=strange & ~is_open)
+        begins = strange & ~is_open
+        self._count(rows, begins)
         flagged = self._follow(rows, np.where(is_open | strange, demanded, 0.0), strange, surprise)
+        self._grow_peak(rows, top, begins, flagged)
         ratio = top / demanded
-        return Judged(np.where(flagged, np.maximum(ratio, HELD), np.minimum(ratio, 1.0)), surprise)
+        score = np.where(flagged, np.maximum(ratio, HELD), np.minimum(ratio, 1.0))
+        return Judged(score, surprise, begins)
 
     def _demanded(self, rows: Rows) -> Doubles:
         demanded: Doubles = np.maximum(self._alarm[rows] + STEP * self._ahead[rows], STEP)
         return demanded
 
-    def _count(self, rows: Rows, *, begins: Bools) -> None:
+    def _outgrow(self, rows: Rows, top: Doubles, due: Doubles) -> None:
+        """End the open events that are outgrown by what begins with this sample."""
+        outgrown = (self._opened[rows] > 0.0) & (self._grown[rows] >= GROWS) & (top > self._peak[rows] + HOLD * due)
+        if outgrown.any():
+            self._opened[rows[outgrown]] = 0.0
+            self._age[rows[outgrown]] = 0
+
+    def _grow_peak(self, rows: Rows, top: Doubles, begins: Bools, flagged: Bools) -> None:
+        """Keep the peak of the open events, and how long ago it was."""
+        grows = begins | (flagged & (top > self._peak[rows]))
+        self._peak[rows] = np.where(grows, top, self._peak[rows])
+        self._grown[rows] = np.where(grows, 0, self._grown[rows] + 1)
+
+    def _count(self, rows: Rows, begins: Bools) -> None:
         self._ahead[rows] = np.maximum(self._ahead[rows] - self._share[rows], -BEHIND) + begins
 
     def _follow(self, rows: Rows, opened: Doubles, strange: Bools, surprise: Doubles) -> Bools:
@@ -153,7 +186,7 @@ class Alarms:
         if stale.any():
             self._shelved[rows[stale]] = np.where(self._carries[rows[stale]], STALE, self._shelved[rows[stale]])
         self._calm[rows] = calm
-        self._age[rows] = age
+        self._age[rows] = np.where(stale, 0, age)
         is_open = (opened > 0.0) & ~over
         self._opened[rows] = np.where(is_open & ~stale, opened, 0.0)
         return is_open

@@ -12,6 +12,7 @@ import numpy as np
 
 from edge.clock import phases
 from edge.due import Due
+from edge.evidence import standardise
 from edge.experts import EXPERTS, Experience, Experts
 from edge.grid import Sample
 from edge.interval import Margins
@@ -19,7 +20,7 @@ from edge.learned import Learned
 from edge.rows import Bools, Doubles, Floats, Rows, grow
 from edge.runtime import Step
 from edge.scale import lay_out
-from edge.score import Scorer, standardise
+from edge.score import Scorer, Scores
 from edge.window import Windows
 
 PARTS = 5  # of the graph: highway, own line, correction, half-widths below and above
@@ -39,6 +40,7 @@ class Verdicts:
             its interval; nan while warming up.
         score: shape (wave,), 0..1 normal, above 1 anomalous; nan while warming up and where nothing was measured.
         share: shape (wave, sensors), how much each sensor carries of the deviation.
+        begins: shape (wave,), whether an event begins with this sample; it may be one that outgrew another.
         restarted: shape (wave,), whether the stream's memory began anew with this sample.
         forecast, forecast_lower, forecast_upper: shape (wave, horizons, sensors), what comes next.
     """
@@ -52,6 +54,7 @@ class Verdicts:
     upper: Doubles
     score: Doubles
     share: Doubles
+    begins: Bools
     restarted: Bools
     forecast: Doubles
     forecast_lower: Doubles
@@ -100,7 +103,7 @@ class Cohort:
         self._due = Due(learned.horizons, COUNT + 3, sensors)
         self._experts = Experts(learned.experience)
         self._margins = Margins(learned.coverage, learned.horizons, learned.leeway)
-        self._scorer = Scorer(learned.calibration, learned.close_after)
+        self._scorer = Scorer(learned.calibration, learned.period, learned.close_after)
         # What every part of the graph, (parts, horizons, sensors), is worth.
         whole = np.ones((horizons, sensors))
         self._worth: Doubles = np.stack((whole, whole, learned.correction, learned.below, learned.above))
@@ -123,7 +126,7 @@ class Cohort:
         if row == len(self._state):
             self._grow(max(8, 2 * row))
         budget = self.learned.false_alarms_per_week if false_alarms_per_week is None else false_alarms_per_week
-        self._scorer.allow(row, budget, self.learned.period, close_after)
+        self._scorer.allow(row, budget, close_after)
         self._held[row] = self.learned.scaling.centre
         return row
 
@@ -146,12 +149,12 @@ class Cohort:
         self._known[rows] |= measured
         expected = self._last[rows]
         bounded = learned.scaling.bound(values)
-        score, share = self._judge(rows, times, bounded, measured)
+        scores = self._judge(rows, times, bounded, measured)
         ahead = self._look_ahead(rows, times, bounded, measured)
         self._last[rows] = ahead[:, :, 0]
         return Verdicts(
-            rows, times, values, measured, expected[:, 0], expected[:, 1], expected[:, 2], score, share, restarted,
-            ahead[:, 0], ahead[:, 1], ahead[:, 2],
+            rows, times, values, measured, expected[:, 0], expected[:, 1], expected[:, 2],
+            scores.score, scores.share, scores.begins, restarted, ahead[:, 0], ahead[:, 1], ahead[:, 2],
         )  # fmt: skip
 
     def experience(self, rows: Sequence[int]) -> Experience:
@@ -183,7 +186,7 @@ class Cohort:
         self._known[rows] = False
         self._last[rows] = np.nan
 
-    def _judge(self, rows: Rows, times: Doubles, values: Doubles, measured: Bools) -> tuple[Doubles, Doubles]:
+    def _judge(self, rows: Rows, times: Doubles, values: Doubles, measured: Bools) -> Scores:
         """Score the streams that had a forecast, and learn from what came true; the others get nan and no share."""
         scaled = (values - self.learned.scaling.centre) / self.learned.scaling.spread
         due = self._due.take(rows).astype(np.float64)
@@ -194,15 +197,16 @@ class Cohort:
         self._experts.learn(rows, residual[:, :, :COUNT].swapaxes(1, 2), told)
         self._margins.learn(rows, residual[:, :, COUNT], half_widths.swapaxes(1, 2), told)
         ready = ~np.isnan(due[:, 0, COUNT]).all(axis=1)
-        score = np.full(len(rows), np.nan)
-        share = np.zeros(values.shape)
+        judged = known[:, 0]
+        quotient = standardise(residual[:, 0, COUNT], half_widths[:, 0, 0], half_widths[:, 0, 1])
+        quotient = np.where(judged, quotient, 0.0)
+        if ready.all():
+            return self._scorer.advance(rows, times, scaled, quotient, judged)
+        scores = Scores(np.full(len(rows), np.nan), np.zeros(values.shape), np.zeros(len(rows), dtype=np.bool_))
         if ready.any():
-            judged = known[:, 0]
-            quotient = standardise(residual[:, 0, COUNT], half_widths[:, 0, 0], half_widths[:, 0, 1])
-            quotient = np.where(judged, quotient, 0.0)
-            scores = self._scorer.advance(rows[ready], scaled[ready], quotient[ready], judged[ready])
-            score[ready], share[ready] = scores.score, scores.share
-        return score, share
+            said = self._scorer.advance(rows[ready], times[ready], scaled[ready], quotient[ready], judged[ready])
+            scores.score[ready], scores.share[ready], scores.begins[ready] = said.score, said.share, said.begins
+        return scores
 
     def _look_ahead(self, rows: Rows, times: Doubles, values: Doubles, measured: Bools) -> Doubles:
         """Advance window and state by one step; return forecast, lower and upper, (wave, 3, horizons, sensors)."""

@@ -1,8 +1,9 @@
 """Turn flags into events: runs of flagged samples with a life.
 
 An event opens at the first flagged sample, is updated when its score rises to a new peak, and closes at the first
-sample that is not flagged (`edge.alarm` bridges the calm ones within), or when the stream's memory begins anew. Its id
-is made of stream and start, so the same readings give the same id wherever and whenever they are judged.
+sample that is not flagged (`edge.alarm` bridges the calm ones within), when another outgrows it, or when the stream's
+memory begins anew. Its id is made of stream and start, so the same readings give the same id wherever and whenever they
+are judged.
 """
 
 from collections.abc import Sequence
@@ -122,7 +123,7 @@ class Events:
     def _follow(self, verdicts: Verdicts, place: int, row: int) -> list[Event]:
         current = self._open.get(row)
         news: list[Event] = []
-        if current and verdicts.restarted[place]:
+        if current and (verdicts.restarted[place] or verdicts.begins[place]):
             news.append(self._close(row))
             current = None
         if verdicts.score[place] > 1.0:

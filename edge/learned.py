@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
+from edge.evidence import Calibration
 from edge.experts import Experience
 from edge.interval import Leeway
 from edge.rows import Doubles
 from edge.scale import Scaling
-from edge.score import Calibration
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from math import isfinite
 import numpy as np
 
 from edge.errors import ConfigError, quote
+from edge.evidence import FEATURES, SHARP, SMOOTHED
 from edge.experts import EXPERTS, Experience
 from edge.interval import Leeway
 from edge.learned import Learned
@@ -27,7 +28,6 @@ from edge.manifest_tables import (
 )
 from edge.reading import parse_time
 from edge.scale import Scaling
-from edge.score import FEATURES, SHARP, SMOOTHED
 
 CONTRACT = 2  # raised when an older device could not serve a newer bundle
 
@@ -145,6 +145,9 @@ class Manifest:
             shaped += [(f"score.peaks.{name}", side, len(SHARP)) for side in sides]
             if len(sides) != 2:
                 wrong.append(f"score.peaks.{name}: must have 2 sides, got {len(sides)}")
+        states = self.score.states
+        if states and (len(states) != sensors or max(map(len, states)) > 2):
+            wrong.append(f"score.states: must have {sensors} rows of no more than 2 numbers, or none")
         for name, table, expected in shaped:
             if len(table) != expected or any(len(row) != sensors for row in table):
                 wrong.append(f"{name}: must have shape ({expected}, {sensors})")

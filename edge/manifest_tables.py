@@ -1,12 +1,13 @@
 """The tables of `manifest.json`: one frozen dataclass each."""
 
 from dataclasses import dataclass
+from math import nan
 
 import numpy as np
 
 from edge.errors import ConfigError, quote
+from edge.evidence import Calibration
 from edge.experts import EXPERTS
-from edge.score import Calibration
 from edge.tail import Means, Peaks
 
 SIDES = ("below", "above")
@@ -109,7 +110,10 @@ class MeansTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreTable:
-    """Hold the scorer's calibration, see `edge.score.Calibration`."""
+    """Hold the scorer's calibration, see `edge.evidence.Calibration`.
+
+    `states` has for each sensor the levels that it had if they were no more than two, else no number.
+    """
 
     scored: tuple[bool, ...]
     centre: Table
@@ -120,10 +124,11 @@ class ScoreTable:
     means: MeansTable
     looks: float
     samples: int
+    states: Table = ()
 
     def __post_init__(self) -> None:
         """Refuse what would judge nothing."""
-        if not any(self.scored):
+        if not any(self.scored) and not any(self.states):
             raise ConfigError("scored: must judge at least one sensor")
         if self.looks < 1:
             raise ConfigError(f"looks: must be at least 1, got {self.looks}")
@@ -141,7 +146,13 @@ class ScoreTable:
             means=Means(*(np.array(law) for law in (means.middle, means.above, means.below, means.freedom))),
             looks=self.looks,
             samples=self.samples,
+            states=np.array([_pair(row) for row in self.states or ((),) * len(self.scored)]).T,
         )
+
+
+def _pair(levels: Row) -> tuple[float, float]:
+    """Return two levels, the same twice if there is one, nan if there is none."""
+    return (levels[0], levels[-1]) if levels else (nan, nan)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,20 +1,10 @@
-"""Turn what is seen of a sample into a score: features, surprises, score.
+"""Turn what is seen of a sample into a score: evidence, surprises, score.
 
-Theory of operation. Four things are looked at of every sensor, because each kind of trouble shows in another:
+Theory of operation. Each statistic of each sensor (`edge.evidence`) has its surprise (`edge.tail`). The largest
+counts, less what the largest of so many is larger by chance (Bonferroni). `edge.alarm` turns it into a score.
 
-- *level*: spreads from the centre of the training data. A forecast of the next step soon forgives a new level, the
-  level itself does not.
-- *residual*: sample less forecast, in half-widths of the interval, so that a nervous hour does not look strange.
-- *unrest*: the logarithm of the residual's size: it rises with the noise, and falls when a sensor is stuck.
-- *odds*: the level less what the levels of the other sensors let expect: it shows when sensors part that moved
-  together.
-
-The first two are judged value by value, for spikes, and all of them as exponential means over `SPANS` steps, of values
-bounded so that no single one decides: what is too small to be seen at once is seen when it lasts. Each statistic of
-each sensor has its surprise (`edge.tail`). The largest counts, less what the largest of so many is larger by chance
-(Bonferroni). `edge.alarm` turns it into a score.
-
-The scale of the residuals follows slow change of the noise, within bounds, and never learns from a flagged sample.
+Two references follow slow change, and never learn from a flagged sample: the scale of the residuals follows the noise,
+within bounds, and the level that a sensor is held against follows the season.
 """
 
 from dataclasses import dataclass
@@ -22,49 +12,27 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge.alarm import Alarms, allowed_share
+from edge.daily import DailyProfile
+from edge.evidence import (
+    CHANNELS,
+    GRADED,
+    HABIT,
+    NOVELTY,
+    SHARP,
+    SMOOTHED,
+    Calibration,
+    features,
+    is_new,
+    smooth,
+)
 from edge.rows import Bools, Doubles, Rows, grow
-from edge.tail import Means, Peaks
 
-LEVEL, RESIDUAL, UNREST, ODDS = range(4)
-FEATURES = 4
-SHARP = (LEVEL, RESIDUAL)  # the features that are judged value by value
-SMOOTHED = (LEVEL, LEVEL, RESIDUAL, UNREST, UNREST, ODDS)  # those judged as means over the spans below
-SPANS = (8.0, 48.0, 8.0, 8.0, 48.0, 8.0)  # steps; short disturbances, and slow drifts
-CHANNELS = len(SHARP) + len(SMOOTHED)
-
-WILDEST = 1e6  # half-widths, and spreads; beyond it a double would lose what it is compared with
-BOUND = 3.0  # spreads of a feature: one wild value must not fill the longest span for hours
-ODDS_BOUND = 6.0  # spreads of a level: a sensor gone wild must not make all the others look odd
-STILL = 0.05  # half-widths: what of a residual is no unrest
-CALM = 3.0  # half-widths: what the slow scale learns of one sample at most
+CALM = 3.0  # half-widths, and spreads: what the references learn of one sample at most
 SCALE_STEPS = 1000.0  # steps over which the slow scale follows the noise
 SCALE_LEAST, SCALE_MOST = 0.5, 4.0  # how far it may follow
-
-
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """Hold what the calibration data taught about samples that are normal.
-
-    Attributes:
-        scored: shape (sensors,), which sensors are judged.
-        centre, spread: shape (features, sensors), median and standard deviation of the features.
-        others: shape (sensors, sensors), what turns levels into odds.
-        energy: shape (sensors,), mean square of the quotients, each bounded at `CALM`.
-        peaks: the tails of the single values, `SHARP`.
-        means: the tails of the means, `SMOOTHED`.
-        looks: in how many ways a sample can be strange.
-        samples: how many it was learned from.
-    """
-
-    scored: Bools
-    centre: Doubles
-    spread: Doubles
-    others: Doubles
-    energy: Doubles
-    peaks: Peaks
-    means: Means
-    looks: float
-    samples: int
+LEVEL_STEPS = 1000.0  # steps over which the reference of the level follows it
+LEVEL_PRIOR = 100.0  # samples that the centre of the training data is worth to a new stream
+NOVEL = 3.0  # alarms that a stream may be ahead of its budget and still be told of a value never seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,155 +43,135 @@ class Scores:
         score: shape (wave,), 0..1 normal, above 1 anomalous; nan where no judged sensor was measured.
         share: shape (wave, sensors), how much each sensor carries of the deviation, sums to 1; zeros in a wave
             without a flag.
+        begins: shape (wave,), whether an event begins; another may be open that this one outgrew.
     """
 
     score: Doubles
     share: Doubles
-
-
-def standardise(residual: Doubles, below: Doubles, above: Doubles) -> Doubles:
-    """Divide residuals by the interval's half-width on their side, bounded to ±`WILDEST`; all (wave, sensors)."""
-    quotient = residual / np.where(residual < 0.0, below, above)
-    bounded: Doubles = np.maximum(np.minimum(quotient, WILDEST), -WILDEST)
-    return bounded
-
-
-def shrinkage(spans: tuple[float, ...]) -> Doubles:
-    """Return the weight of the newest value in an exponential mean of each span, shape (spans, 1).
-
-    Source: Brown (1963), Smoothing, Forecasting and Prediction: a = 2 / (span + 1) gives the exponential mean the
-    centre of mass of a plain mean over `span` steps.
-    """
-    weight: Doubles = 2.0 / (np.array(spans, dtype=np.float64)[:, None] + 1.0)
-    return weight
-
-
-WEIGHT = shrinkage(SPANS)
-
-
-def features(level: Doubles, quotient: Doubles, others: Doubles) -> Doubles:
-    """Lay out what is looked at.
-
-    Args:
-        level: shape (wave, sensors), spreads around the centre of the training data.
-        quotient: shape (wave, sensors), of `standardise`.
-        others: shape (sensors, sensors).
-
-    Returns:
-        Shape (wave, features, sensors).
-    """
-    found = np.empty((len(level), FEATURES, level.shape[1]))
-    found[:, LEVEL] = level
-    found[:, RESIDUAL] = quotient
-    np.log(np.abs(quotient) + STILL, out=found[:, UNREST])
-    bounded = np.maximum(np.minimum(level, ODDS_BOUND), -ODDS_BOUND)
-    # No matrix product of BLAS: its answer for a row depends on how many rows there are.
-    np.einsum("ws,ts->wt", bounded, others, out=found[:, ODDS])
-    return found
-
-
-def smooth(smoothed: Doubles, deviation: Doubles, measured: Bools) -> Doubles:
-    """Advance the exponential means by one step; a sensor that was not measured keeps its own.
-
-    Args:
-        smoothed: shape (wave, means, sensors).
-        deviation: shape (wave, features, sensors), in spreads of the features.
-        measured: shape (wave, sensors).
-
-    Returns:
-        Shape (wave, means, sensors).
-    """
-    bounded = np.maximum(np.minimum(deviation, BOUND), -BOUND)[:, SMOOTHED]
-    advanced: Doubles = smoothed + WEIGHT * (bounded - smoothed) * measured[:, None, :]
-    return advanced
+    begins: Bools
 
 
 class Scorer:
     """Score the samples of all streams of a cohort.
 
-    State kept for each stream: the means, the slow scale of each sensor, and its alarms.
+    State kept for each stream: the means, the two references, its days, and its alarms.
     """
 
-    def __init__(self, calibration: Calibration, close_after: int) -> None:
+    def __init__(self, calibration: Calibration, period: float, close_after: int) -> None:
         """Start with no stream; `admit` adds them.
 
         Args:
             calibration: what is normal.
+            period: seconds a step.
             close_after: calm samples that end an event.
         """
         self._calibration = calibration
+        self._period = period
         self._looks = np.log(calibration.looks)
+        self._judged: Bools = calibration.scored | ~np.isnan(calibration.states[0])
         sensors = len(calibration.scored)
         self._smoothed: Doubles = np.zeros((0, len(SMOOTHED), sensors))
         self._scale: Doubles = np.ones((0, sensors))
+        self._reference: Doubles = np.zeros((0, sensors))
+        self._followed: Doubles = np.zeros((0, sensors))  # samples that the reference has learned
+        self._days = DailyProfile(period, sensors)
         self._alarms = Alarms(CHANNELS, sensors, close_after)
 
     def admit(self, capacity: int) -> None:
         """Make room for `capacity` streams, the ones held keep their state."""
         self._smoothed = grow(self._smoothed, capacity, 0.0)
         self._scale = grow(self._scale, capacity, 1.0)
+        self._reference = grow(self._reference, capacity, 0.0)
+        self._followed = grow(self._followed, capacity, 0.0)
+        self._days.admit(capacity)
         self._alarms.admit(capacity)
 
-    def allow(self, row: int, false_alarms_per_week: float, period: float, close_after: int | None = None) -> None:
+    def allow(self, row: int, false_alarms_per_week: float, close_after: int | None = None) -> None:
         """Set the alarm budget of a stream, and how many calm samples end its events."""
-        self._alarms.allow(row, allowed_share(false_alarms_per_week, period), close_after)
+        self._alarms.allow(row, allowed_share(false_alarms_per_week, self._period), close_after)
 
     def shelved(self) -> int:
         """Count the statistics that were strange for so long that they are no longer told, over all streams."""
         return self._alarms.shelved()
 
     def forget(self, rows: Rows) -> None:
-        """Forget the deviations of some streams; what is known of their noise and their alarms is kept."""
+        """Forget the deviations of some streams; what is known of noise, level, days and alarms is kept."""
         self._smoothed[rows] = 0.0
+        self._days.forget(rows)
         self._alarms.forget(rows)
 
-    def advance(self, rows: Rows, level: Doubles, quotient: Doubles, measured: Bools) -> Scores:
+    def advance(self, rows: Rows, times: Doubles, level: Doubles, quotient: Doubles, measured: Bools) -> Scores:
         """Score one sample of each of some streams.
 
         Args:
             rows: shape (wave,), which streams; each at most once.
+            times: shape (wave,), Unix seconds UTC.
             level: shape (wave, sensors), spreads around the centre; the last known where not measured.
             quotient: shape (wave, sensors), of `standardise`; ignored where not measured.
             measured: shape (wave, sensors).
         """
-        known = self._calibration
-        heard = (measured & known.scored).any(axis=1)
-        score = np.full(len(rows), np.nan)
-        share = np.zeros(level.shape)
-        if not heard.any():
-            return Scores(score, share)
-        if not heard.all():
-            said = self.advance(rows[heard], level[heard], quotient[heard], measured[heard])
-            score[heard], share[heard] = said.score, said.share
-            return Scores(score, share)
-        scale = self._scale[rows]
-        surprise = self._surprise(rows, features(level, quotient / scale, known.others), measured)
+        heard = (measured & self._judged).any(axis=1)
+        if heard.all():
+            return self._advance(rows, times, level, quotient, measured)
+        scores = Scores(np.full(len(rows), np.nan), np.zeros(level.shape), np.zeros(len(rows), dtype=np.bool_))
+        if heard.any():
+            said = self._advance(rows[heard], times[heard], level[heard], quotient[heard], measured[heard])
+            scores.score[heard], scores.share[heard], scores.begins[heard] = said.score, said.share, said.begins
+        return scores
+
+    def _advance(self, rows: Rows, times: Doubles, level: Doubles, quotient: Doubles, measured: Bools) -> Scores:
+        scale, reference = self._scale[rows], self._reference[rows]
+        found = features(level - reference, quotient / scale, self._calibration.others)
+        surprise = np.empty((len(rows), CHANNELS, level.shape[1]))
+        surprise[:, :GRADED] = self._graded(rows, found, measured)
+        surprise[:, HABIT] = self._days.advance(rows, times, level, measured)
+        surprise[:, :NOVELTY] = np.maximum((surprise[:, :NOVELTY] - self._looks) * self._calibration.scored, 0.0)
+        new = measured & is_new(level, self._calibration.states)
+        surprise[:, NOVELTY] = new * (self._alarms.due(rows)[:, None] + NOVEL)
         judged = self._alarms.judge(rows, surprise)
         flagged = judged.score > 1.0
-        self._scale[rows] = self._followed(scale, quotient, measured & ~flagged[:, None])
+        learned = measured & ~flagged[:, None]
+        self._scale[rows] = self._calmed(scale, quotient, learned)
+        self._followed[rows] += learned
+        self._reference[rows] = follow_level(reference, self._followed[rows], level, learned)
+        share = np.zeros(level.shape)
         if flagged.any():
+            self._days.flagged(rows[flagged])
             share[flagged] = _share(judged.counted[flagged])
-        return Scores(judged.score, share)
+        return Scores(judged.score, share, judged.begins)
 
-    def _surprise(self, rows: Rows, found: Doubles, measured: Bools) -> Doubles:
-        """Return how surprising each statistic is, (wave, channels, sensors), as if it were the only one."""
+    def _graded(self, rows: Rows, found: Doubles, measured: Bools) -> Doubles:
+        """Return how surprising each statistic is, (wave, GRADED, sensors), as if it were the only one."""
         known = self._calibration
         away = found - known.centre
         smoothed = smooth(self._smoothed[rows], away / known.spread, measured)
         self._smoothed[rows] = smoothed
-        surprise = np.empty((len(rows), CHANNELS, len(known.scored)))
+        surprise = np.empty((len(rows), GRADED, len(known.scored)))
         surprise[:, : len(SHARP)] = known.peaks.surprise(away[:, SHARP]) * measured[:, None, :]
         surprise[:, len(SHARP) :] = known.means.surprise(smoothed)
-        counted: Doubles = np.maximum((surprise - self._looks) * known.scored, 0.0)
-        return counted
+        return surprise
 
-    def _followed(self, scale: Doubles, quotient: Doubles, learned: Bools) -> Doubles:
+    def _calmed(self, scale: Doubles, quotient: Doubles, learned: Bools) -> Doubles:
         """Let the slow scale follow the noise of one sample; shape (wave, sensors)."""
         square = scale * scale
         calm = np.minimum(np.abs(quotient), CALM * scale)
         followed = square + learned * (calm * calm / self._calibration.energy - square) / SCALE_STEPS
         bounded: Doubles = np.sqrt(np.minimum(np.maximum(followed, SCALE_LEAST**2), SCALE_MOST**2))
         return bounded
+
+
+def follow_level(reference: Doubles, followed: Doubles, level: Doubles, learned: Bools) -> Doubles:
+    """Let the reference of the level follow one sample, a new stream's fast; all shapes (wave, sensors).
+
+    Args:
+        reference: where each sensor has been of late, spreads around the centre of the training data.
+        followed: how many samples were learned, this one among them.
+        level: what came.
+        learned: of which sensors.
+    """
+    away = np.maximum(np.minimum(level - reference, CALM), -CALM)
+    moved: Doubles = reference + learned * away / np.minimum(followed + LEVEL_PRIOR, LEVEL_STEPS)
+    return moved
 
 
 def _share(surprise: Doubles) -> Doubles:

@@ -64,15 +64,21 @@ class Means:
     freedom: Doubles
 
     def surprise(self, mean: Doubles) -> Doubles:
-        """Return the surprise of means, shape (wave, channels, sensors), >= 0.
-
-        Source: Wallace (1959), Annals of Mathematical Statistics 30, 1121-1130, brings Student's law to the Gaussian.
-        """
+        """Return the surprise of means, shape (wave, channels, sensors), >= 0."""
         away = mean - self.middle
-        ratio = away / np.where(away > 0.0, self.above, self.below)
-        freedom = self.freedom
-        bend = (8.0 * freedom + 1.0) / (8.0 * freedom + 3.0)
-        return gaussian(bend * np.sqrt(freedom * np.log1p(ratio * ratio / freedom)))
+        return student(away / np.where(away > 0.0, self.above, self.below), self.freedom)
+
+
+def student(ratio: Doubles, freedom: Doubles) -> Doubles:
+    """Return the surprise of a value of Student's law at least as far from 0 as `ratio`.
+
+    Source: Wallace (1959), Annals of Mathematical Statistics 30, 1121-1130, brings Student's law to the Gaussian.
+
+    >>> student(np.array([2.446912]), np.array([6.0])).round(2)  # probability 0.05: 3.00
+    array([2.95])
+    """
+    bend = (8.0 * freedom + 1.0) / (8.0 * freedom + 3.0)
+    return gaussian(bend * np.sqrt(freedom * np.log1p(ratio * ratio / freedom)))
 
 
 def gaussian(size: Doubles) -> Doubles:

@@ -18,7 +18,7 @@ PACKAGES = ("edge", "training")
 TFLITE_RUNTIMES = {"ai_edge_litert", "tflite_runtime"}
 CORE = (
     "topics", "reading", "grid", "window", "scale", "clock", "due", "experts", "interval", "learned", "cohort",
-    "score", "tail", "alarm", "event", "message", "rows",
+    "score", "evidence", "daily", "tail", "alarm", "event", "message", "rows",
 )  # fmt: skip
 CORE_LIBRARIES = {"numpy", "orjson"}
 # What would let a clock, a file, a socket, a thread, chance or a log into the core: ruff refuses the same list.
@@ -53,6 +53,7 @@ DIAGRAM: dict[str, set[str]] = {
     "edge.cohort": {
         "edge.clock",
         "edge.due",
+        "edge.evidence",
         "edge.experts",
         "edge.grid",
         "edge.interval",
@@ -77,6 +78,7 @@ DIAGRAM: dict[str, set[str]] = {
         "edge.runtime",
         "edge.tables",
     },
+    "edge.daily": {"edge.clock", "edge.rows", "edge.tail"},
     "edge.demo": {
         "edge.bundle",
         "edge.embedded",
@@ -92,11 +94,12 @@ DIAGRAM: dict[str, set[str]] = {
     "edge.due": {"edge.rows"},
     "edge.embedded": {"edge.errors"},
     "edge.event": {"edge.cohort"},
+    "edge.evidence": {"edge.rows", "edge.tail"},
     "edge.experts": {"edge.rows"},
     "edge.grid": {"edge.reading"},
     "edge.health": {"edge", "edge.errors", "edge.line", "edge.message", "edge.mqtt"},
     "edge.interval": {"edge.rows"},
-    "edge.learned": {"edge.experts", "edge.interval", "edge.rows", "edge.scale", "edge.score"},
+    "edge.learned": {"edge.evidence", "edge.experts", "edge.interval", "edge.rows", "edge.scale"},
     "edge.line": {
         "edge.cohort",
         "edge.config",
@@ -114,15 +117,15 @@ DIAGRAM: dict[str, set[str]] = {
     "edge.mailbox": {"edge.message"},
     "edge.manifest": {
         "edge.errors",
+        "edge.evidence",
         "edge.experts",
         "edge.interval",
         "edge.learned",
         "edge.manifest_tables",
         "edge.reading",
         "edge.scale",
-        "edge.score",
     },
-    "edge.manifest_tables": {"edge.errors", "edge.experts", "edge.score", "edge.tail"},
+    "edge.manifest_tables": {"edge.errors", "edge.evidence", "edge.experts", "edge.tail"},
     "edge.message": {"edge.cohort", "edge.event", "edge.learned"},
     "edge.mqtt": {"edge.config", "edge.errors", "edge.mailbox", "edge.message"},
     "edge.payloads": {"edge.errors", "edge.payloads.json", "edge.payloads.plain", "edge.reading"},
@@ -154,7 +157,7 @@ DIAGRAM: dict[str, set[str]] = {
     },
     "edge.runtime": {"edge.errors", "edge.rows"},
     "edge.scale": {"edge.rows", "edge.window"},
-    "edge.score": {"edge.alarm", "edge.rows", "edge.tail"},
+    "edge.score": {"edge.alarm", "edge.daily", "edge.evidence", "edge.rows"},
     "edge.subscriber": {"edge.errors"},
     "edge.tables": {"edge.errors"},
     "edge.tail": {"edge.rows"},
@@ -214,6 +217,8 @@ DIAGRAM: dict[str, set[str]] = {
         "training.table",
     },
     "training.calibrate": {
+        "edge.daily",
+        "edge.evidence",
         "edge.interval",
         "edge.learned",
         "edge.scale",
@@ -353,12 +358,12 @@ DIAGRAM: dict[str, set[str]] = {
     "training.pack": {
         "edge",
         "edge.bundle",
+        "edge.evidence",
         "edge.experts",
         "edge.learned",
         "edge.manifest",
         "edge.manifest_tables",
         "edge.message",
-        "edge.score",
         "training.card",
         "training.fit",
         "training.prepare",
@@ -464,7 +469,7 @@ DIAGRAM: dict[str, set[str]] = {
         "training.study_cells",
         "training.terminal",
     },
-    "training.tails": {"edge.score", "edge.tail"},
+    "training.tails": {"edge.evidence", "edge.tail"},
     "training.teach": {
         "training.learn",
         "training.lines",

@@ -6,21 +6,18 @@ recorded, with the intervals that the calibrate split made honest; `training.tai
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.interval import Leeway, Margins, no_leeway
-from edge.learned import Learned
-from edge.scale import Scaling
-from edge.score import (
+from edge.daily import HOUR
+from edge.evidence import (
     BOUND,
-    CALM,
-    CHANNELS,
     FEATURES,
+    GRADED,
     ODDS_BOUND,
     SHARP,
     SMOOTHED,
@@ -30,6 +27,10 @@ from edge.score import (
     smooth,
     standardise,
 )
+from edge.interval import Leeway, Margins, no_leeway
+from edge.learned import Learned
+from edge.scale import Scaling
+from edge.score import CALM, follow_level
 from edge.tail import Means, Peaks
 from training.rehearse import Rehearsal
 from training.tails import fit_means, fit_others, fit_peaks, memory
@@ -39,6 +40,7 @@ Doubles = NDArray[np.float64]
 FEWEST = 20  # truths below which an interval keeps the width that training gave it
 LEAST_ENERGY = 1e-4  # squared half-widths; a sensor that was forecast without any error still has some noise
 LEAST_SPREAD = 0.01  # of a feature, for the same reason
+STATES = 2  # values that a sensor may have and be a switch
 
 
 def factors(rehearsals: Sequence[Rehearsal], horizons: Sequence[int], coverage: float) -> tuple[Doubles, Doubles]:
@@ -99,7 +101,13 @@ def leeway(rehearsals: Sequence[Rehearsal], learned: Learned) -> Leeway:
 
 
 def calibrate(
-    rehearsals: Sequence[Rehearsal], below: Doubles, above: Doubles, scored: NDArray[np.bool_], scaling: Scaling
+    rehearsals: Sequence[Rehearsal],
+    below: Doubles,
+    above: Doubles,
+    scored: NDArray[np.bool_],
+    scaling: Scaling,
+    *,
+    period: float,
 ) -> Calibration:
     """Learn what normal samples look like.
 
@@ -108,7 +116,10 @@ def calibrate(
         below, above: shape (sensors,), the factors at the first horizon.
         scored: shape (sensors,), which sensors are to be judged.
         scaling: of the fit split.
+        period: seconds a step.
     """
+    if not scored.any():
+        return replace(unknowing(len(scored)), scored=scored, states=_states(rehearsals, scaling))
     seen = [_seen(rehearsal, below, above, scored, scaling) for rehearsal in rehearsals]
     level, quotient, measured = (np.concatenate([getattr(one, name) for one in seen]) for name in _Seen.ARRAYS)
     bounded = np.clip(level, -ODDS_BOUND, ODDS_BOUND)
@@ -117,7 +128,8 @@ def calibrate(
     centre, spread = _moments(found, measured)
     away = found - centre
     small = np.where(measured[:, None, :], np.clip(away / spread, -BOUND, BOUND), 0.0)
-    pieces = np.split(small, np.cumsum([len(one.level) for one in seen])[:-1])
+    cuts = np.cumsum([len(one.level) for one in seen])[:-1]
+    pieces = np.split(small, cuts)
     remembered = _memory(seen, pieces)
     smoothed = np.concatenate([_smoothed(piece, one) for piece, one in zip(pieces, seen, strict=True)])
     return Calibration(
@@ -128,21 +140,43 @@ def calibrate(
         energy=_energy(quotient, measured),
         peaks=fit_peaks(away, measured, spread, remembered),
         means=fit_means(smoothed, small, measured, remembered, WEIGHT),
-        looks=float(scored.sum() * (CHANNELS if scored.sum() > 1 else CHANNELS - 1)),  # no odds of one alone
+        looks=float(max(scored.sum() * _statistics(int(scored.sum()), period), 1)),
         samples=len(level),
+        states=_states(rehearsals, scaling),
     )
 
 
+def _statistics(judged: int, period: float) -> int:
+    """Return in how many ways a sensor can be strange: there are no odds of one alone, and no hours in long steps."""
+    return GRADED - (judged < 2) + (period <= HOUR)
+
+
 def varied(rehearsals: Sequence[Rehearsal], moved: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Tell which sensors are to be judged: those that moved, without the switches.
+    """Tell which sensors are to be judged by how far they are from what is normal: those that moved, without switches.
 
     A switch has two values. Neither is strange when it is seen, and when it switches is the choice of somebody: it
-    helps to forecast the others and is no evidence itself, unless there is nothing but switches.
+    helps to forecast the others and is no evidence itself.
     """
-    sensors = range(len(moved))
-    seen = [np.concatenate([one.values[one.measured[:, sensor], sensor] for one in rehearsals]) for sensor in sensors]
-    judged = moved & np.array([len(np.unique(values)) > 2 for values in seen])
-    return judged if judged.any() else moved
+    varies: NDArray[np.bool_] = moved & np.array([len(values) > STATES for values in _values(rehearsals)])
+    return varies
+
+
+def _states(rehearsals: Sequence[Rehearsal], scaling: Scaling) -> Doubles:
+    """Return the levels, (2, sensors), of the sensors that had one or two values; nan for the others."""
+    states = np.full((STATES, len(scaling.centre)), np.nan)
+    for sensor, values in enumerate(_values(rehearsals)):
+        if 0 < len(values) <= STATES:
+            states[:, sensor] = (values[[0, -1]] - scaling.centre[sensor]) / scaling.spread[sensor]
+    return states
+
+
+def _values(rehearsals: Sequence[Rehearsal]) -> list[Doubles]:
+    """Return the different values that each sensor had, rising."""
+    sensors = range(rehearsals[0].values.shape[1])
+    return [
+        np.unique(np.concatenate([one.values[one.measured[:, sensor], sensor] for one in rehearsals]))
+        for sensor in sensors
+    ]
 
 
 def unknowing(sensors: int) -> Calibration:
@@ -159,6 +193,7 @@ def unknowing(sensors: int) -> Calibration:
         means=Means(mean, mean + 1e9, mean + 1e9, mean + 1.0),
         looks=2.0,
         samples=0,
+        states=np.full((STATES, sensors), np.nan),
     )
 
 
@@ -183,12 +218,24 @@ def _seen(rehearsal: Rehearsal, below: Doubles, above: Doubles, scored: NDArray[
     measured = rehearsal.measured & ~np.isnan(residual)
     with np.errstate(invalid="ignore"):
         quotient = np.where(measured, standardise(residual, *half_widths), 0.0)
-    level = (rehearsal.values - scaling.centre) / scaling.spread
+    level = _referred((rehearsal.values - scaling.centre) / scaling.spread, measured)
     begun = rehearsal.starts == np.arange(len(rehearsal.starts))
     judged = (measured & scored).any(axis=1)
     # A life that begins anew begins, for the scorer, with the first sample that it judges.
     lives = np.cumsum(begun)[judged]
     return _Seen(level[judged], quotient[judged], measured[judged], np.diff(lives, prepend=-1) > 0)
+
+
+def _referred(level: Doubles, measured: NDArray[np.bool_]) -> Doubles:
+    """Return levels, (samples, sensors), from the reference that follows them as the scorer's does."""
+    reference = followed = np.zeros((1, level.shape[1]))
+    referred = np.empty_like(level)
+    for step in range(len(level)):
+        now = level[step : step + 1]
+        referred[step] = now[0] - reference[0]
+        followed = followed + measured[step]
+        reference = follow_level(reference, followed, now, measured[step : step + 1])
+    return referred
 
 
 def _memory(seen: Sequence[_Seen], values: Sequence[Doubles]) -> Doubles:

@@ -176,7 +176,8 @@ def _calibrated(model: Model, raw: Learned, prepared: Prepared, taught: Taught) 
     weighed = _weighed(said, raw)
     scored = varied(said.streams, prepared.moved)
     below, above = weighed.below[0], weighed.above[0]
-    return replace(weighed, calibration=calibrate(said.streams, below, above, scored, prepared.scaling))
+    calibration = calibrate(said.streams, below, above, scored, prepared.scaling, period=prepared.period)
+    return replace(weighed, calibration=calibration)
 
 
 def _weighed(said: Rehearsed, raw: Learned) -> Learned:

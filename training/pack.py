@@ -2,6 +2,7 @@
 
 import hashlib
 from importlib.metadata import version as installed
+from math import isnan
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 import edge
 from edge import bundle
+from edge.evidence import Calibration
 from edge.experts import EXPERTS, Experience
 from edge.learned import Learned
 from edge.manifest import Manifest
@@ -27,7 +29,6 @@ from edge.manifest_tables import (
     SensorTable,
 )
 from edge.message import iso
-from edge.score import Calibration
 from training.card import card
 from training.fit import Fitted
 from training.prepare import Prepared
@@ -137,7 +138,15 @@ def _score(calibration: Calibration) -> ScoreTable:
         ),
         looks=calibration.looks,
         samples=calibration.samples,
+        states=tuple(
+            () if np.isnan(low) else tuple(dict.fromkeys((low, high))) for low, high in calibration.states.T.tolist()
+        ),
     )
+
+
+def _levels(states: list[float]) -> tuple[float, ...]:
+    """Return the different levels of a sensor of no more than two, none of the others."""
+    return tuple(dict.fromkeys(level for level in states if not isnan(level)))
 
 
 def _row(array: NDArray[np.float64]) -> tuple[float, ...]:

@@ -203,7 +203,7 @@ def _notes(
         (short, f"streams of fewer than {FEWEST} samples are left out: {', '.join(short)}"),
         (counts.accepted < rows, _left_out(rows, counts)),
         (counts.restarts, f"{counted(counts.restarts, 'gap')} too long to be bridged; the state begins anew there"),
-        (len(constant), f"never move in the first part and are not judged: {', '.join(constant)}"),
+        (len(constant), f"never move in the first part and are told only when they do: {', '.join(constant)}"),
     )
     return [text for happened, text in found if happened]
 

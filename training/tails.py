@@ -8,7 +8,7 @@ and counted so: values that follow their predecessors are not independent.
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.score import LEVEL, SHARP, SMOOTHED
+from edge.evidence import LEVEL, SHARP, SMOOTHED
 from edge.tail import Means, Peaks
 
 Doubles = NDArray[np.float64]

@@ -15,12 +15,12 @@ import pytest
 from edge import bundle
 from edge.bundle import Bundle
 from edge.cohort import PARTS, Cohort, Verdicts
+from edge.evidence import FEATURES, RESIDUAL, SHARP, SMOOTHED, Calibration
 from edge.experts import EXPERTS, Experience, inexperienced
 from edge.grid import Sample
 from edge.interval import no_leeway
 from edge.learned import Learned
 from edge.scale import Scaling
-from edge.score import FEATURES, RESIDUAL, SHARP, SMOOTHED, Calibration
 from edge.tail import Means, Peaks
 from tests import make_bundles
 
@@ -44,6 +44,7 @@ def calm_calibration(sensors: int) -> Calibration:
         means=Means(np.zeros_like(anything), anything, anything, np.ones_like(anything)),
         looks=1.0,
         samples=0,
+        states=np.full((2, sensors), np.nan),
     )
 
 
@@ -106,7 +107,9 @@ def at(step: int, *values: float, restart: bool = False) -> Sample:
     return Sample(10.0 * step, values or (float(step),) * 2, restart)
 
 
-def verdict(score: float, step: int, *, row: int = 0, sensor: int = 0, restarted: bool = False) -> Verdicts:
+def verdict(
+    score: float, step: int, *, row: int = 0, sensor: int = 0, restarted: bool = False, begins: bool = False
+) -> Verdicts:
     """Return what may be said of one sample of a stream at a step of 10 s; `sensor` carries all of the deviation."""
     ahead = np.array([[[21.0, 51.0], [23.0, 53.0]]])
     return Verdicts(
@@ -119,6 +122,7 @@ def verdict(score: float, step: int, *, row: int = 0, sensor: int = 0, restarted
         upper=np.array([[20.5, 51.0]]),
         score=np.array([score]),
         share=np.eye(2)[None, sensor],
+        begins=np.array([begins]),
         restarted=np.array([restarted]),
         forecast=ahead,
         forecast_lower=ahead - 0.5,
@@ -129,7 +133,7 @@ def verdict(score: float, step: int, *, row: int = 0, sensor: int = 0, restarted
 def numbers(verdicts: Verdicts) -> list[np.ndarray]:
     """Return every array of numbers in verdicts; compare them with `same`."""
     names = (
-        "times", "values", "measured", "expected", "lower", "upper", "score", "share", "restarted",
+        "times", "values", "measured", "expected", "lower", "upper", "score", "share", "begins", "restarted",
         "forecast", "forecast_lower", "forecast_upper",
     )  # fmt: skip
     return [getattr(verdicts, name) for name in names]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.alarm import BEHIND, HELD, HOLD, STALE, STEP, WEEK, Alarms, alarm_surprise
+from edge.alarm import BEHIND, GROWS, HELD, HOLD, STALE, STEP, WEEK, Alarms, alarm_surprise
 
 ROW = np.zeros(1, dtype=np.intp)
 SHARE = exp(-8.0)  # of the steps: a surprise of 8 is demanded
@@ -54,6 +54,32 @@ def test_the_score_is_the_surprise_in_units_of_what_is_demanded() -> None:
 
 
 # ---- one disturbance is one event
+
+
+def begun(made: Alarms, *surprises: float) -> list[int]:
+    """Judge consecutive samples and return with which of them an event began."""
+    said = [made.judge(ROW, np.full((1, 1, 1), one)).begins[0] for one in surprises]
+    return np.flatnonzero(said).tolist()
+
+
+def test_what_outgrows_an_event_that_had_stopped_growing_is_another() -> None:
+    assert begun(alarms(), 9.0, *[6.0] * GROWS, 30.0) == [0, GROWS + 1]
+    assert begun(alarms(), 9.0, *[6.0] * (GROWS - 1), 30.0) == [0]
+
+
+def test_what_exceeds_an_events_peak_by_less_than_would_hold_one_is_the_same_event() -> None:
+    assert begun(alarms(), 9.0, *[6.0] * GROWS, 13.0) == [0]
+
+
+def test_an_event_that_grows_and_grows_is_one() -> None:
+    assert begun(alarms(), *np.linspace(9.0, 200.0, 100)) == [0]
+
+
+def test_an_event_that_outgrew_another_has_an_age_of_its_own() -> None:
+    made = alarms()
+    surprises = [9.0] * (STALE - 10) + [60.0] * 20
+    assert begun(made, *surprises) == [0, STALE - 10]
+    assert drawn(made, 60.0) == "#"
 
 
 @pytest.mark.parametrize(
@@ -117,7 +143,7 @@ def test_time_without_alarms_takes_it_back_and_a_little_more() -> None:
     assert drawn(made, demanded + 0.1) == "#"
     calm = alarms(share=0.01)
     judge(calm, *[0.0] * 1_000)
-    assert drawn(calm, demanded - BEHIND * STEP + 0.1, 0.0) == "##"
+    assert drawn(calm, max(demanded - BEHIND * STEP, STEP) + 0.1, 0.0) == "##"
 
 
 @pytest.mark.parametrize("scale", [0.75, 1.0, 1.5, 2.5])

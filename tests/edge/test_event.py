@@ -20,11 +20,13 @@ def events_of(streams: Sequence[str] = ("boiler", "cellar")) -> Events:
     return Events(streams, SENSORS)
 
 
-def follow(events: Events, scores: Sequence[float], *, restarts: Sequence[int] = (), row: int = 0) -> str:
+def follow(
+    events: Events, scores: Sequence[float], *, restarts: Sequence[int] = (), begins: Sequence[int] = (), row: int = 0
+) -> str:
     """Follow the scores of one stream and draw its news: o open, u update, c close, - nothing; `co` is both."""
     drawn = []
     for step, score in enumerate(scores):
-        news = events.advance(verdict(score, step, row=row, restarted=step in restarts))
+        news = events.advance(verdict(score, step, row=row, restarted=step in restarts, begins=step in begins))
         drawn.append("".join(one.phase[0] for one in news) or "-")
     return " ".join(drawn)
 
@@ -65,6 +67,12 @@ def test_an_event_names_every_sensor_that_carries_a_tenth_of_it_the_strongest_fi
 
 def test_a_restart_that_is_strange_itself_closes_one_event_and_opens_another() -> None:
     assert follow(events_of(), (1.5, 1.5, 0.0), restarts=[1]) == "o co c"
+
+
+def test_an_event_that_is_outgrown_closes_and_another_opens_with_an_id_of_its_own() -> None:
+    events = events_of()
+    assert follow(events, (1.5, 1.2, 9.0, 0.0), begins=[0, 2]) == "o - co c"
+    assert follow(events_of(), (1.5, 1.5, 0.0), begins=[0]) == "o - c"
 
 
 def test_an_event_says_where_it_began_what_was_flagged_and_what_was_strangest() -> None:

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from edge.alarm import WEEK
 from edge.cohort import Cohort
+from edge.evidence import Calibration
 from edge.learned import Learned
 from edge.scale import Scaling
-from edge.score import Calibration
 from tests.training.conftest import LETTERS, Leaky, learned_of, series_of
 from training.calibrate import FEWEST, calibrate, factors, unknowing, varied
 from training.rehearse import Rehearsal, Span, rehearse
@@ -155,7 +155,7 @@ def learn(rehearsals: Sequence[Rehearsal], scored: Sequence[bool] | None = None)
     """Calibrate on rehearsals with honest intervals, of sensors of spread 1."""
     sensors = rehearsals[0].values.shape[1]
     ones = np.ones(sensors)
-    return calibrate(rehearsals, ones, ones, np.array(scored or [True] * sensors), plain(sensors))
+    return calibrate(rehearsals, ones, ones, np.array(scored or [True] * sensors), plain(sensors), period=60.0)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_new_data_of_the_same_kind_have_as_many_events_as_the_alarm_budget_says(
     past = [heard(learned, 1500, seed=seed, missing=missing, lives=lives) for seed in range(4)]
     said = rehearse(leaky, learned, past).streams
     below, above = factors(said, learned.horizons, 0.9)
-    calibration = calibrate(said, below[0], above[0], np.ones(3, np.bool_), learned.scaling)
+    calibration = calibrate(said, below[0], above[0], np.ones(3, np.bool_), learned.scaling, period=60.0)
     known = replace(learned, below=below, above=above, calibration=calibration, false_alarms_per_week=5.0)
     new = [heard(learned, 4000, seed=100 + seed, missing=missing, lives=lives) for seed in range(8)]
     begun = sum(
@@ -207,7 +207,7 @@ def test_samples_in_which_no_judged_sensor_spoke_do_not_count() -> None:
     measured[::2, 0] = False
     sparse = learn([rehearsal_of(truth, np.ones(truth.shape), measured=measured)], [True, False])
     spoken = learn([rehearsal_of(truth[1::2], np.ones((500, 2)))], [True, False])
-    assert np.array_equal(sparse.peaks.scale, spoken.peaks.scale)
+    assert np.array_equal(sparse.peaks.scale[:, :, 0], spoken.peaks.scale[:, :, 0])
     assert (sparse.samples, spoken.samples) == (500, 500)
 
 
@@ -216,7 +216,7 @@ def test_streams_are_calibrated_together_and_their_memories_apart() -> None:
     halves = [rehearsal_of(half, np.ones(half.shape)) for half in (truth[:300], truth[300:])]
     both, whole = learn(halves), learn([rehearsal_of(truth, np.ones(truth.shape))])
     assert both.samples == whole.samples
-    assert both.peaks.threshold == pytest.approx(whole.peaks.threshold)
+    assert both.peaks.threshold == pytest.approx(whole.peaks.threshold, abs=0.05)  # the references begin anew
     assert both.means.above == pytest.approx(whole.means.above, rel=0.05)
 
 
@@ -225,7 +225,18 @@ def test_a_switch_is_not_judged_beside_sensors_that_measure() -> None:
     values = np.stack([random.normal(size=300), (random.random(300) < 0.1).astype(float), np.zeros(300)], axis=1)
     said = [rehearsal_of(values, np.ones(values.shape))]
     assert varied(said, np.array([True, True, False])).tolist() == [True, False, False]
-    assert varied(said, np.array([False, True, False])).tolist() == [False, True, False]
+    assert varied(said, np.array([False, True, False])).tolist() == [False, False, False]
+
+
+def test_the_levels_of_switches_and_of_what_never_moved_are_known_and_of_no_other() -> None:
+    random = np.random.default_rng(1)
+    values = np.stack([random.normal(size=300), (random.random(300) < 0.1).astype(float), np.full(300, 7.0)], axis=1)
+    scaling = Scaling(np.array([0.0, 0.5, 7.0]), np.array([1.0, 0.5, 1.0]), np.ones(3))
+    said = [rehearsal_of(values, np.ones(values.shape))]
+    for scored in ([True, False, False], [False, False, False]):
+        found = calibrate(said, np.ones(3), np.ones(3), np.array(scored), scaling, period=60.0)
+        assert found.states[:, 1:].tolist() == [[-1.0, 0.0], [1.0, 0.0]]
+        assert np.isnan(found.states[:, 0]).all()
 
 
 @pytest.mark.parametrize("share", [0.0, 0.002])
@@ -236,7 +247,7 @@ def test_a_calibrate_split_that_is_all_but_silent_gives_a_calibration_that_serve
     series = series_of(np.random.default_rng(2).normal(size=(1000, 2)), measured=measured)
     said = rehearse(Leaky(learned), learned, [Span(series, 0, 20, 1000)]).streams
     below, above = factors(said, learned.horizons, 0.9)
-    found = calibrate(said, below[0], above[0], np.ones(2, np.bool_), learned.scaling)
+    found = calibrate(said, below[0], above[0], np.ones(2, np.bool_), learned.scaling, period=60.0)
     laws = (found.centre, found.spread, found.energy, *astuple(found.peaks), *astuple(found.means))
     assert all(np.isfinite(law).all() for law in laws)
     assert min(law.min() for law in (found.spread, found.energy, found.peaks.scale, found.means.freedom)) > 0.0

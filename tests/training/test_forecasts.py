@@ -24,8 +24,8 @@ def heard_of(values: Doubles, *, off: float, half: float, warm: int = 10) -> Lis
             Verdicts(
                 rows=np.zeros(1, np.intp), times=np.array([HOUR * row]), values=one, measured=np.ones((1, 1), np.bool_),
                 expected=unsaid, lower=unsaid, upper=unsaid, score=unsaid[0], share=unsaid,
-                restarted=np.array([row == 0]), forecast=forecast, forecast_lower=forecast - half,
-                forecast_upper=forecast + half,
+                begins=np.array([False]), restarted=np.array([row == 0]), forecast=forecast,
+                forecast_lower=forecast - half, forecast_upper=forecast + half,
             )
         )  # fmt: skip
     return heard

@@ -160,7 +160,7 @@ def test_a_sensor_that_never_moved_is_said_and_not_judged() -> None:
     values[:200, 1] = 7.0
     prepared = prepared_of(values)
     assert prepared.moved.tolist() == [True, False]
-    assert prepared.notes == ("never move in the first part and are not judged: b",)
+    assert prepared.notes == ("never move in the first part and are told only when they do: b",)
 
 
 @pytest.mark.parametrize("unit", [1e-12, 1.0, 1e9])

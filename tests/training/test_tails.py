@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from edge.score import FEATURES, LEVEL, SMOOTHED, WEIGHT, smooth
+from edge.evidence import FEATURES, LEVEL, SMOOTHED, WEIGHT, smooth
 from edge.tail import Means, Peaks
 from training.tails import HEAVIEST, fit_means, fit_others, fit_peaks, memory, pareto
 

@@ -1,0 +1,131 @@
+"""Lay out what is looked at of a sample: the evidence that the scorer weighs.
+
+Theory of operation. Four things are looked at of every sensor, because each kind of trouble shows in another:
+
+- *level*: spreads from where the sensor has been of late. A forecast of the next step soon forgives a new level, the
+  level itself does not.
+- *residual*: sample less forecast, in half-widths of the interval, so that a nervous hour does not look strange.
+- *unrest*: the logarithm of the residual's size: it rises with the noise, and falls when a sensor is stuck.
+- *odds*: the level less what the levels of the other sensors let expect: it shows when sensors part that moved
+  together.
+
+The first two are judged value by value, for spikes, and all of them as exponential means over `SPANS` steps, of values
+bounded so that no single one decides: what is too small to be seen at once is seen when it lasts.
+
+Two more are no features of a training set: what the hour of the day usually brings (`edge.daily`), and whether a
+sensor that had one or two values only has a third, which no tail can tell.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge.rows import Bools, Doubles
+from edge.tail import Means, Peaks
+
+LEVEL, RESIDUAL, UNREST, ODDS = range(4)
+FEATURES = 4
+SHARP = (LEVEL, RESIDUAL)  # the features that are judged value by value
+SMOOTHED = (LEVEL, LEVEL, RESIDUAL, UNREST, UNREST, ODDS)  # those judged as means over the spans below
+SPANS = (8.0, 48.0, 8.0, 8.0, 48.0, 8.0)  # steps; short disturbances, and slow drifts
+GRADED = len(SHARP) + len(SMOOTHED)  # channels that calibration knows the tails of
+HABIT, NOVELTY = GRADED, GRADED + 1  # and the two others
+CHANNELS = GRADED + 2
+
+WILDEST = 1e6  # half-widths, and spreads; beyond it a double would lose what it is compared with
+BOUND = 3.0  # spreads of a feature: one wild value must not fill the longest span for hours
+ODDS_BOUND = 6.0  # spreads of a level: a sensor gone wild must not make all the others look odd
+STILL = 0.05  # half-widths: what of a residual is no unrest
+SAME = 1e-6  # spreads: levels as near as that are the same value
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Hold what the calibration data taught about samples that are normal.
+
+    Attributes:
+        scored: shape (sensors,), which sensors are judged.
+        centre, spread: shape (features, sensors), median and standard deviation of the features.
+        others: shape (sensors, sensors), what turns levels into odds.
+        energy: shape (sensors,), mean square of the quotients, each bounded as the scorer bounds them.
+        peaks: the tails of the single values, `SHARP`.
+        means: the tails of the means, `SMOOTHED`.
+        looks: in how many ways a sample can be strange.
+        states: shape (2, sensors), the levels of a sensor that had no more than two values, the same twice if it had
+            one; nan for the others.
+        samples: how many it was learned from.
+    """
+
+    scored: Bools
+    centre: Doubles
+    spread: Doubles
+    others: Doubles
+    energy: Doubles
+    peaks: Peaks
+    means: Means
+    looks: float
+    samples: int
+    states: Doubles
+
+
+def standardise(residual: Doubles, below: Doubles, above: Doubles) -> Doubles:
+    """Divide residuals by the interval's half-width on their side, bounded to ±`WILDEST`; all (wave, sensors)."""
+    quotient = residual / np.where(residual < 0.0, below, above)
+    bounded: Doubles = np.maximum(np.minimum(quotient, WILDEST), -WILDEST)
+    return bounded
+
+
+def shrinkage(spans: tuple[float, ...]) -> Doubles:
+    """Return the weight of the newest value in an exponential mean of each span, shape (spans, 1).
+
+    Source: Brown (1963), Smoothing, Forecasting and Prediction: a = 2 / (span + 1) gives the exponential mean the
+    centre of mass of a plain mean over `span` steps.
+    """
+    weight: Doubles = 2.0 / (np.array(spans, dtype=np.float64)[:, None] + 1.0)
+    return weight
+
+
+WEIGHT = shrinkage(SPANS)
+
+
+def features(level: Doubles, quotient: Doubles, others: Doubles) -> Doubles:
+    """Lay out what is looked at.
+
+    Args:
+        level: shape (wave, sensors), spreads around where each sensor has been of late.
+        quotient: shape (wave, sensors), of `standardise`.
+        others: shape (sensors, sensors).
+
+    Returns:
+        Shape (wave, features, sensors).
+    """
+    found = np.empty((len(level), FEATURES, level.shape[1]))
+    found[:, LEVEL] = level
+    found[:, RESIDUAL] = quotient
+    np.log(np.abs(quotient) + STILL, out=found[:, UNREST])
+    bounded = np.maximum(np.minimum(level, ODDS_BOUND), -ODDS_BOUND)
+    # No matrix product of BLAS: its answer for a row depends on how many rows there are.
+    np.einsum("ws,ts->wt", bounded, others, out=found[:, ODDS])
+    return found
+
+
+def smooth(smoothed: Doubles, deviation: Doubles, measured: Bools) -> Doubles:
+    """Advance the exponential means by one step; a sensor that was not measured keeps its own.
+
+    Args:
+        smoothed: shape (wave, means, sensors).
+        deviation: shape (wave, features, sensors), in spreads of the features.
+        measured: shape (wave, sensors).
+
+    Returns:
+        Shape (wave, means, sensors).
+    """
+    bounded = np.maximum(np.minimum(deviation, BOUND), -BOUND)[:, SMOOTHED]
+    advanced: Doubles = smoothed + WEIGHT * (bounded - smoothed) * measured[:, None, :]
+    return advanced
+
+
+def is_new(level: Doubles, states: Doubles) -> Bools:
+    """Tell which levels, (wave, sensors), a sensor of no more than two values, (2, sensors), never had."""
+    new: Bools = np.abs(level[:, None] - states).min(axis=1) > SAME  # nan is never new
+    return new
