@@ -145,7 +145,8 @@ class Alarms:
         opened = self._opened[rows]
         is_open = opened > 0.0
         demanded = np.where(is_open, opened, due)
-        strange = top > np.where(is_open, HOLD * demanded, demanded)
+        # What opened while the stream listened closely is held by no less than any other.
+        strange = top > np.where(is_open, HOLD * np.maximum(demanded, self._alarm[rows]), demanded)
         begins = strange & ~is_open
         self._count(rows, begins)
         flagged = self._follow(rows, np.where(is_open | strange, demanded, 0.0), strange, surprise)

@@ -198,3 +198,10 @@ def test_streams_are_judged_alone() -> None:
         said = together.judge(order, wave[order, None, None]).score
         for place, row in enumerate(order.tolist()):
             assert judge(alone[row], wave[row]).tobytes() == said[place : place + 1].tobytes()
+
+
+def test_what_opened_while_the_stream_listened_closely_is_held_by_no_less_than_any_other() -> None:
+    made = alarms(share=0.01, close_after=3)
+    demanded = -log(0.01)
+    judge(made, *[0.0] * 1_000)  # far behind its budget: next to nothing opens an event
+    assert drawn(made, demanded - 1.0, *[HOLD * demanded - 0.1] * 3) == "###."
