@@ -29,7 +29,7 @@ SHARP = (LEVEL, RESIDUAL)  # the features that are judged value by value
 SMOOTHED = (LEVEL, LEVEL, RESIDUAL, UNREST, UNREST, ODDS)  # those judged as means over the spans below
 SPANS = (8.0, 48.0, 8.0, 8.0, 48.0, 8.0)  # steps; short disturbances, and slow drifts
 GRADED = len(SHARP) + len(SMOOTHED)  # channels that calibration knows the tails of
-HABIT, NOVELTY = GRADED, GRADED + 1  # and the two others
+DAILY, NOVELTY = GRADED, GRADED + 1  # and the two others
 CHANNELS = GRADED + 2
 
 WILDEST = 1e6  # half-widths, and spreads; beyond it a double would lose what it is compared with
@@ -51,7 +51,7 @@ class Calibration:
         peaks: the tails of the single values, `SHARP`.
         means: the tails of the means, `SMOOTHED`.
         looks: in how many ways a sample can be strange.
-        states: shape (2, sensors), the levels of a sensor that had no more than two values, the same twice if it had
+        positions: shape (2, sensors), the levels of a sensor that had no more than two values, the same twice if it had
             one; nan for the others.
         samples: how many it was learned from.
     """
@@ -65,7 +65,7 @@ class Calibration:
     means: Means
     looks: float
     samples: int
-    states: Doubles
+    positions: Doubles
 
 
 def standardise(residual: Doubles, below: Doubles, above: Doubles) -> Doubles:
@@ -125,7 +125,7 @@ def smooth(smoothed: Doubles, deviation: Doubles, measured: Bools) -> Doubles:
     return advanced
 
 
-def is_new(level: Doubles, states: Doubles) -> Bools:
+def is_new(level: Doubles, positions: Doubles) -> Bools:
     """Tell which levels, (wave, sensors), a sensor of no more than two values, (2, sensors), never had."""
-    new: Bools = np.abs(level[:, None] - states).min(axis=1) > SAME  # nan is never new
+    new: Bools = np.abs(level[:, None] - positions).min(axis=1) > SAME  # nan is never new
     return new

@@ -145,9 +145,9 @@ class Manifest:
             shaped += [(f"score.peaks.{name}", side, len(SHARP)) for side in sides]
             if len(sides) != 2:
                 wrong.append(f"score.peaks.{name}: must have 2 sides, got {len(sides)}")
-        states = self.score.states
-        if states and (len(states) != sensors or max(map(len, states)) > 2):
-            wrong.append(f"score.states: must have {sensors} rows of no more than 2 numbers, or none")
+        positions = self.score.positions
+        if positions and (len(positions) != sensors or max(map(len, positions)) > 2):
+            wrong.append(f"score.positions: must have {sensors} rows of no more than 2 numbers, or none")
         for name, table, expected in shaped:
             if len(table) != expected or any(len(row) != sensors for row in table):
                 wrong.append(f"{name}: must have shape ({expected}, {sensors})")

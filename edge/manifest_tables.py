@@ -112,7 +112,7 @@ class MeansTable:
 class ScoreTable:
     """Hold the scorer's calibration, see `edge.evidence.Calibration`.
 
-    `states` has for each sensor the levels that it had if they were no more than two, else no number.
+    `positions` has for each sensor the levels that it had if they were no more than two, else no number.
     """
 
     scored: tuple[bool, ...]
@@ -124,11 +124,11 @@ class ScoreTable:
     means: MeansTable
     looks: float
     samples: int
-    states: Table = ()
+    positions: Table = ()
 
     def __post_init__(self) -> None:
         """Refuse what would judge nothing."""
-        if not any(self.scored) and not any(self.states):
+        if not any(self.scored) and not any(self.positions):
             raise ConfigError("scored: must judge at least one sensor")
         if self.looks < 1:
             raise ConfigError(f"looks: must be at least 1, got {self.looks}")
@@ -146,7 +146,7 @@ class ScoreTable:
             means=Means(*(np.array(law) for law in (means.middle, means.above, means.below, means.freedom))),
             looks=self.looks,
             samples=self.samples,
-            states=np.array([_pair(row) for row in self.states or ((),) * len(self.scored)]).T,
+            positions=np.array([_pair(row) for row in self.positions or ((),) * len(self.scored)]).T,
         )
 
 

@@ -15,8 +15,8 @@ from edge.alarm import Alarms, allowed_share
 from edge.daily import DailyProfile
 from edge.evidence import (
     CHANNELS,
+    DAILY,
     GRADED,
-    HABIT,
     NOVELTY,
     SHARP,
     SMOOTHED,
@@ -68,7 +68,7 @@ class Scorer:
         self._calibration = calibration
         self._period = period
         self._looks = np.log(calibration.looks)
-        self._judged: Bools = calibration.scored | ~np.isnan(calibration.states[0])
+        self._judged: Bools = calibration.scored | ~np.isnan(calibration.positions[0])
         sensors = len(calibration.scored)
         self._smoothed: Doubles = np.zeros((0, len(SMOOTHED), sensors))
         self._scale: Doubles = np.ones((0, sensors))
@@ -124,9 +124,9 @@ class Scorer:
         found = features(level - reference, quotient / scale, self._calibration.others)
         surprise = np.empty((len(rows), CHANNELS, level.shape[1]))
         surprise[:, :GRADED] = self._graded(rows, found, measured)
-        surprise[:, HABIT] = self._days.advance(rows, times, level, measured)
+        surprise[:, DAILY] = self._days.advance(rows, times, level, measured)
         surprise[:, :NOVELTY] = np.maximum((surprise[:, :NOVELTY] - self._looks) * self._calibration.scored, 0.0)
-        new = measured & is_new(level, self._calibration.states)
+        new = measured & is_new(level, self._calibration.positions)
         surprise[:, NOVELTY] = new * (self._alarms.due(rows)[:, None] + NOVEL)
         judged = self._alarms.judge(rows, surprise)
         flagged = judged.score > 1.0

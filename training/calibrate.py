@@ -40,7 +40,7 @@ Doubles = NDArray[np.float64]
 FEWEST = 20  # truths below which an interval keeps the width that training gave it
 LEAST_ENERGY = 1e-4  # squared half-widths; a sensor that was forecast without any error still has some noise
 LEAST_SPREAD = 0.01  # of a feature, for the same reason
-STATES = 2  # values that a sensor may have and be a switch
+POSITIONS = 2  # values that a sensor may have and be a switch
 
 
 def factors(rehearsals: Sequence[Rehearsal], horizons: Sequence[int], coverage: float) -> tuple[Doubles, Doubles]:
@@ -119,7 +119,7 @@ def calibrate(
         period: seconds a step.
     """
     if not scored.any():
-        return replace(unknowing(len(scored)), scored=scored, states=_states(rehearsals, scaling))
+        return replace(unknowing(len(scored)), scored=scored, positions=_positions(rehearsals, scaling))
     seen = [_seen(rehearsal, below, above, scored, scaling) for rehearsal in rehearsals]
     level, quotient, measured = (np.concatenate([getattr(one, name) for one in seen]) for name in _Seen.ARRAYS)
     bounded = np.clip(level, -ODDS_BOUND, ODDS_BOUND)
@@ -142,7 +142,7 @@ def calibrate(
         means=fit_means(smoothed, small, measured, remembered, WEIGHT),
         looks=float(max(scored.sum() * _statistics(int(scored.sum()), period), 1)),
         samples=len(level),
-        states=_states(rehearsals, scaling),
+        positions=_positions(rehearsals, scaling),
     )
 
 
@@ -157,17 +157,17 @@ def varied(rehearsals: Sequence[Rehearsal], moved: NDArray[np.bool_]) -> NDArray
     A switch has two values. Neither is strange when it is seen, and when it switches is the choice of somebody: it
     helps to forecast the others and is no evidence itself.
     """
-    varies: NDArray[np.bool_] = moved & np.array([len(values) > STATES for values in _values(rehearsals)])
+    varies: NDArray[np.bool_] = moved & np.array([len(values) > POSITIONS for values in _values(rehearsals)])
     return varies
 
 
-def _states(rehearsals: Sequence[Rehearsal], scaling: Scaling) -> Doubles:
+def _positions(rehearsals: Sequence[Rehearsal], scaling: Scaling) -> Doubles:
     """Return the levels, (2, sensors), of the sensors that had one or two values; nan for the others."""
-    states = np.full((STATES, len(scaling.centre)), np.nan)
+    positions = np.full((POSITIONS, len(scaling.centre)), np.nan)
     for sensor, values in enumerate(_values(rehearsals)):
-        if 0 < len(values) <= STATES:
-            states[:, sensor] = (values[[0, -1]] - scaling.centre[sensor]) / scaling.spread[sensor]
-    return states
+        if 0 < len(values) <= POSITIONS:
+            positions[:, sensor] = (values[[0, -1]] - scaling.centre[sensor]) / scaling.spread[sensor]
+    return positions
 
 
 def _values(rehearsals: Sequence[Rehearsal]) -> list[Doubles]:
@@ -193,7 +193,7 @@ def unknowing(sensors: int) -> Calibration:
         means=Means(mean, mean + 1e9, mean + 1e9, mean + 1.0),
         looks=2.0,
         samples=0,
-        states=np.full((STATES, sensors), np.nan),
+        positions=np.full((POSITIONS, sensors), np.nan),
     )
 
 

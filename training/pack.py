@@ -138,15 +138,13 @@ def _score(calibration: Calibration) -> ScoreTable:
         ),
         looks=calibration.looks,
         samples=calibration.samples,
-        states=tuple(
-            () if np.isnan(low) else tuple(dict.fromkeys((low, high))) for low, high in calibration.states.T.tolist()
-        ),
+        positions=tuple(map(_levels, calibration.positions.T.tolist())),
     )
 
 
-def _levels(states: list[float]) -> tuple[float, ...]:
+def _levels(positions: list[float]) -> tuple[float, ...]:
     """Return the different levels of a sensor of no more than two, none of the others."""
-    return tuple(dict.fromkeys(level for level in states if not isnan(level)))
+    return tuple(dict.fromkeys(level for level in positions if not isnan(level)))
 
 
 def _row(array: NDArray[np.float64]) -> tuple[float, ...]:

@@ -44,7 +44,7 @@ def calm_calibration(sensors: int) -> Calibration:
         means=Means(np.zeros_like(anything), anything, anything, np.ones_like(anything)),
         looks=1.0,
         samples=0,
-        states=np.full((2, sensors), np.nan),
+        positions=np.full((2, sensors), np.nan),
     )
 
 

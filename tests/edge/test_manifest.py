@@ -68,14 +68,14 @@ def test_the_cohort_learns_arrays_of_the_shapes_it_names(loaded: Callable[[str],
 
 def test_the_levels_of_a_switch_and_of_a_sensor_that_never_moved_are_read_as_pairs(table: Table) -> None:
     put(table, "score.scored", [False, False])
-    put(table, "score.states", [[-1.0, 1.0], [0.5]])
-    assert structure(table, Manifest).learned().calibration.states.tolist() == [[-1.0, 0.5], [1.0, 0.5]]
+    put(table, "score.positions", [[-1.0, 1.0], [0.5]])
+    assert structure(table, Manifest).learned().calibration.positions.tolist() == [[-1.0, 0.5], [1.0, 0.5]]
 
 
-@pytest.mark.parametrize("states", [[[], []], []])
-def test_a_sensor_without_such_levels_has_none(table: Table, states: list[object]) -> None:
-    put(table, "score.states", states)
-    assert np.isnan(structure(table, Manifest).learned().calibration.states).tolist() == [[True, True]] * 2
+@pytest.mark.parametrize("positions", [[[], []], []])
+def test_a_sensor_without_such_levels_has_none(table: Table, positions: list[object]) -> None:
+    put(table, "score.positions", positions)
+    assert np.isnan(structure(table, Manifest).learned().calibration.positions).tolist() == [[True, True]] * 2
 
 
 @pytest.mark.parametrize(
@@ -126,8 +126,8 @@ def test_a_sensor_without_such_levels_has_none(table: Table, states: list[object
         ("score.scored", [False, False], "score.scored: must judge at least one sensor"),
         ("score.scored", [True], "score.scored: must have 2 numbers, got 1"),
         ("score.scored", [1, 0], "score.scored[0]: must be true or false, got 1"),
-        ("score.states", [[1.0]], "score.states: must have 2 rows of no more than 2 numbers, or none"),
-        ("score.states", [[1.0, 2.0, 3.0], []], "score.states: must have 2 rows of no more than 2 numbers, or none"),
+        ("score.positions", [[1.0]], "score.positions: must have 2 rows of no more than 2 numbers, or none"),
+        ("score.positions", [[1.0] * 3, []], "score.positions: must have 2 rows of no more than 2 numbers, or none"),
         ("score.centre", [[1.0, 1.0]], "score.centre: must have shape (4, 2)"),
         ("score.others", [[1.0, 1.0]], "score.others: must have shape (2, 2)"),
         ("score.looks", 0.5, "score.looks: must be at least 1, got 0.5"),

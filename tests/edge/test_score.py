@@ -76,7 +76,7 @@ def taught() -> Calibration:
         means=Means(means.mean(axis=0), wide, wide, np.full_like(wide, 500.0)),
         looks=float(SENSORS * CHANNELS),
         samples=8_000,
-        states=np.full((2, SENSORS), np.nan),
+        positions=np.full((2, SENSORS), np.nan),
     )
 
 
@@ -184,7 +184,7 @@ def test_a_level_as_far_as_a_spike_is_flagged_at_once() -> None:
 
 def switched(sensors: tuple[tuple[float, float], ...]) -> Calibration:
     """Return a calibration in which no sensor is judged by its tails; these are the levels that each had."""
-    return replace(taught(), scored=np.zeros(SENSORS, np.bool_), states=np.array(sensors).T)
+    return replace(taught(), scored=np.zeros(SENSORS, np.bool_), positions=np.array(sensors).T)
 
 
 def test_a_switch_is_flagged_for_a_third_value_and_for_no_other() -> None:

@@ -29,6 +29,23 @@ Floats = NDArray[np.float32]
 
 START = 1_600_000_200.0  # Unix seconds; no full hour and no midnight
 PERIOD = 60.0
+RECIPE = """
+name = "quick"
+seed = 1
+[data]
+window = 8
+lags = 4
+horizons = [1, 3]
+[network]
+units = [8]
+[training]
+updates = 60
+epochs = 100
+subsequence = 32
+burn_in = 8
+stride = 8
+learning_rate = 0.02
+"""
 LETTERS = "abcdefgh"
 
 

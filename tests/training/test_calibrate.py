@@ -235,8 +235,8 @@ def test_the_levels_of_switches_and_of_what_never_moved_are_known_and_of_no_othe
     said = [rehearsal_of(values, np.ones(values.shape))]
     for scored in ([True, False, False], [False, False, False]):
         found = calibrate(said, np.ones(3), np.ones(3), np.array(scored), scaling, period=60.0)
-        assert found.states[:, 1:].tolist() == [[-1.0, 0.0], [1.0, 0.0]]
-        assert np.isnan(found.states[:, 0]).all()
+        assert found.positions[:, 1:].tolist() == [[-1.0, 0.0], [1.0, 0.0]]
+        assert np.isnan(found.positions[:, 0]).all()
 
 
 @pytest.mark.parametrize("share", [0.0, 0.002])

@@ -16,7 +16,7 @@ from edge.experts import EXPERTS, weigh
 from edge.recording import Recording
 from edge.replay import Replay
 from edge.runtime import Model
-from tests.training.conftest import START, Trial, chaos, fit, hear_nothing, quick, recording_of, write_table
+from tests.training.conftest import RECIPE, START, Trial, chaos, fit, hear_nothing, quick, recording_of, write_table
 from training.evaluate import skill
 from training.fit import ParityError, serve
 from training.prepare import Prepared, prepare
@@ -28,22 +28,6 @@ ROOT = Path(__file__).parents[2]
 NAN = np.nan
 ROWS, JUDGED = 600, 540  # the rows of `chaotic`, and the first of its test split
 LEARNED = ("correction", "below", "above")
-RECIPE = """
-seed = 1
-[data]
-window = 8
-lags = 4
-horizons = [1, 3]
-[network]
-units = [8]
-[training]
-updates = 60
-epochs = 100
-subsequence = 32
-burn_in = 8
-stride = 8
-learning_rate = 0.02
-"""
 
 
 def digest(path: Path) -> str:

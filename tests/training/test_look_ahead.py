@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from tests.futures import FUTURES, Row, Rows, commands, futures, write_rows
-from tests.training.conftest import PERIOD, START, Trial, chaos, quick
+from tests.training.conftest import PERIOD, RECIPE, START, Trial, chaos, quick
 from training import cli, curves, known_sets, preview, quantisation_study
 from training.fit import fit, serve
 from training.pack import pack
@@ -31,23 +31,6 @@ pytestmark = pytest.mark.training
 TAUGHT, AGREED = 600, 660  # rows that are fitted, and that all recordings of a walk have
 SPIKE = slice(630, 633)
 SLOW = 1800.0  # seconds a row of the forecast set, so that there is a season to repeat
-RECIPE = """
-name = "quick"
-seed = 1
-[data]
-window = 8
-lags = 4
-horizons = [1, 3]
-[network]
-units = [8]
-[training]
-updates = 60
-epochs = 100
-subsequence = 32
-burn_in = 8
-stride = 8
-learning_rate = 0.02
-"""
 
 Said = Mapping[str, bytes]  # by what was overheard
 Calls = Sequence[tuple[tuple[object, ...], object]]  # what a function was given, and what it returned
