@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from edge.alarm import COMMONEST
 from edge.errors import counted
 from training.benchmark_report import Report
 from training.budget import ENOUGH, FACTOR, PRIMING
 from training.budget_standings import BudgetStanding
-from training.notation import NOTHING
+from training.budget_words import CAPPED, asked_and_allowed, direction, is_capped, kept_in_words
+from training.notation import size
 from training.table import Table
 
 CLEAN = "budget: events on rows that nothing was fitted to, of sets without labelled events"
@@ -18,10 +18,6 @@ EXPLAINED = (
     f"were far too many. The stream is new: {PRIMING} windows of rows before prime its memory, and its account of "
     "alarms begins empty. Samples support: at this budget there is one alarm in all calibration samples; what is rarer "
     "is extrapolated."
-)
-CAPPED = (
-    f"In brackets: what the device honours of it, as alarms may begin at no more than {100.0 * COMMONEST:g} % of the "
-    "steps; that is what is judged."
 )
 CARRIED = (
     "These recordings were replayed whole: the account of alarms is carried over from the rows before, and labelled "
@@ -43,39 +39,20 @@ def budget_tables(report: Report) -> list[Table]:
 
 
 def _cells(one: BudgetStanding) -> tuple[str, ...]:
-    budget = f"{one.asked:.4g} ({one.allowed:.2g})" if _is_capped(one) else f"{one.asked:.4g}"
-    return one.name, _size(one.weeks), budget, _size(one.due), str(one.opened), _size(one.ratio), _verdict(one)
-
-
-def _size(value: float | None) -> str:
-    if value is None:
-        return NOTHING
-    return f"{value:.2g}" if value < 1.0 else f"{value:.1f}" if value < 100.0 else f"{value:.0f}"
-
-
-def _is_capped(one: BudgetStanding) -> bool:
-    return one.allowed < 0.999 * one.asked
+    verdict = kept_in_words(one.kept, one.due, one.opened)
+    budget = asked_and_allowed(one.asked, one.allowed)
+    return one.name, size(one.weeks), budget, size(one.due), str(one.opened), size(one.ratio), verdict
 
 
 def _capped(standings: Sequence[BudgetStanding]) -> tuple[str, ...]:
-    return (CAPPED,) if any(map(_is_capped, standings)) else ()
-
-
-def _verdict(one: BudgetStanding) -> str:
-    if one.kept is None:
-        return "too short to tell"
-    return "yes" if one.kept else f"no, too {_direction(one)}"
-
-
-def _direction(one: BudgetStanding) -> str:
-    return "many" if one.opened > one.due else "few"
+    return (CAPPED,) if any(is_capped(one.asked, one.allowed) for one in standings) else ()
 
 
 def _support(one: BudgetStanding) -> str:
     """Say from which budget on the calibration samples have seen what is as rare, and whether this one is smaller."""
     if one.supported is None:
         return ""
-    return f"from {_size(one.supported)}" + (", extrapolated" if one.allowed < one.supported else "")
+    return f"from {size(one.supported)}" + (", extrapolated" if one.allowed < one.supported else "")
 
 
 def budget_summary(report: Report) -> list[str]:
@@ -84,9 +61,9 @@ def budget_summary(report: Report) -> list[str]:
     if not whole:
         return []
     judged = [one for one in report.budgets if one.kept is not None]
-    wrong = [_direction(one) for one in judged if not one.kept]
+    wrong = [direction(one.due, one.opened) for one in judged if not one.kept]
     return [
-        f"alarm budgets: {counted(whole.opened, 'alarm')} for {_size(whole.due)} due at {whole.asked:g} a week, "
+        f"alarm budgets: {counted(whole.opened, 'alarm')} for {size(whole.due)} due at {whole.asked:g} a week, "
         f"{len(judged) - len(wrong)} of {len(judged)} kept within a factor of {FACTOR:g} "
         f"({wrong.count('many')} with too many alarms, {wrong.count('few')} with too few), "
         f"{len(report.budgets) - len(judged)} on spans too short to tell"

@@ -10,14 +10,18 @@ from edge.errors import counted
 from edge.message import iso
 from edge.reading import parse_time
 from training import measure
+from training.budget import ENOUGH, FACTOR
+from training.budget_words import CAPPED, asked_and_allowed, is_capped, kept_in_words
 from training.card import QUALITY, quality_cells
 from training.curves import ECHO, PLACES, Curves, Point, detection_curves
 from training.measure import Case, Report
+from training.notation import size
 from training.page import Curve, Section
 from training.preview import Alarm, Preview, Rate, preview
 from training.side_by_side import History, histories
 
 Say = Callable[[str], None]
+KEPT = f"within a factor of {FACTOR:g}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +117,19 @@ def _curve(kind: str, points: list[Point]) -> Curve:
 
 def previewed(told: Preview) -> list[Section]:
     """Lay a preview out: how often at which budget, and the strongest events."""
-    notes = (
+    notes = [
         f"The bundle is set to {told.configured:g} a week and stream. What nobody labelled counts as an alarm, and "
         "a disturbance that happened is no false one. The calibrate split is where the thresholds come from.",
-    )
-    header = ("rows", "budget a week", "events", "a week and stream", "in labelled events")
+        f"Worth: alarms that the budget allows in these rows; of fewer than {ENOUGH:g} nothing can be said but that "
+        "there were far too many. Labelled events are left out of the last column. The strongest are told as the "
+        "largest budget tells them, which opens them earlier and closes them later than a smaller one.",
+    ]
+    if any(is_capped(rate.budget, rate.allowed) for rate in told.rates):
+        notes.append(CAPPED)
+    header = ("rows", "budget a week", "worth", "events", "in labelled events", "a week and stream", KEPT)
     strongest = ("opened", "closed", "stream", "sensor", "its share", "score", "from budget")
     return [
-        Section("How often it would have fired", notes, header, tuple(map(_rate_cells, told.rates))),
+        Section("How often it would have fired", tuple(notes), header, tuple(map(_rate_cells, told.rates))),
         *(
             Section(f"The strongest in {span}", (), strongest, tuple(map(_alarm_cells, alarms)))
             for span, alarms in groupby(told.strongest, key=lambda alarm: alarm.span)
@@ -129,7 +138,10 @@ def previewed(told: Preview) -> list[Section]:
 
 
 def _rate_cells(rate: Rate) -> tuple[str, ...]:
-    return (rate.span, f"{rate.budget:g}", str(rate.events), f"{rate.per_week:.3g}", str(rate.labelled))
+    verdict = kept_in_words(rate.kept, rate.due, rate.events - rate.labelled)
+    budget = asked_and_allowed(rate.budget, rate.allowed)
+    counts = (str(rate.events), str(rate.labelled), f"{rate.per_week:.3g}")
+    return (rate.span, budget, size(rate.due), *counts, verdict)
 
 
 def _alarm_cells(alarm: Alarm) -> tuple[str, ...]:

@@ -44,3 +44,14 @@ def duration(value: float | None) -> str:
         if value >= seconds:
             return f"{value / seconds:.1f} {unit}"
     return f"{value:.0f} s"
+
+
+def size(value: float | None) -> str:
+    """Write a quantity that may be of any size.
+
+    >>> size(0.0123), size(7.25), size(1758.3)
+    ('0.012', '7.2', '1758')
+    """
+    if value is None:
+        return NOTHING
+    return f"{value:.2g}" if value < 1.0 else f"{value:.1f}" if value < 100.0 else f"{value:.0f}"

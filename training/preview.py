@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.alarm import WEEK, allowed_share
 from edge.bundle import Bundle
 from edge.event import Event
+from training.budget import is_kept
 from training.side_by_side import Heard, History, inside, replay
 
 BUDGETS = (0.1, 1.0, 7.0, 70.0)  # false alarms a week and stream, shown beside the bundle's own
 STRONGEST = 10  # events that are listed of each span of rows
-WEEK = 604_800.0
 CALIBRATED, NEWER, ALL = "the calibrate split", "rows newer than the training data", "all rows"
 
 
@@ -23,16 +24,23 @@ class Rate:
     Attributes:
         span: which rows.
         budget: false alarms a week and stream that it was set to.
+        allowed: what the device honours of it, see `edge.alarm.allowed_share`.
+        due: alarms that this is worth in those rows, over all streams.
         events: how many opened in those rows.
         per_week: how many that is a week and stream.
         labelled: how many of them touch a labelled event.
+        kept: whether the others came at the rate of the budget, see `training.budget.is_kept`; None where the rows are
+            too few to tell.
     """
 
     span: str
     budget: float
+    allowed: float
+    due: float
     events: int
     per_week: float
     labelled: int
+    kept: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +102,9 @@ def preview(bundle: Bundle, streams: Sequence[History], *, budgets: Sequence[flo
     told = {budget: heard[number * len(streams) : (number + 1) * len(streams)] for number, budget in enumerate(every)}
     rates, strongest = [], []
     for span, rows in _spans(streams):
-        weeks = sum(int(mine.sum()) for mine in rows) * bundle.manifest.period / WEEK
-        rates += [_rate(span, budget, _all_opened(told[budget], streams, rows), weeks) for budget in every]
+        steps = sum(int(mine.sum()) for mine in rows)
+        period = bundle.manifest.period
+        rates += [_rate(span, budget, _all_opened(told[budget], streams, rows), steps, period) for budget in every]
         strongest += _strongest(span, told, streams, rows)
     return Preview(configured, tuple(rates), tuple(strongest))
 
@@ -121,11 +130,21 @@ def _all_opened(
     ]
 
 
-def _rate(span: str, budget: float, opened: Sequence[tuple[Event, History]], weeks: float) -> Rate:
+def _rate(span: str, budget: float, opened: Sequence[tuple[Event, History]], steps: int, period: float) -> Rate:
     labelled = sum(
         bool((inside(one.piece.times, [(event.start, event.end)]) & one.labelled).any()) for event, one in opened
     )
-    return Rate(span, budget, len(opened), len(opened) / weeks, labelled)
+    share = allowed_share(budget, period)
+    return Rate(
+        span=span,
+        budget=budget,
+        allowed=share * WEEK / period,
+        due=share * steps,
+        events=len(opened),
+        per_week=len(opened) * WEEK / (steps * period),
+        labelled=labelled,
+        kept=is_kept(share * steps, len(opened) - labelled),
+    )
 
 
 def _strongest(

@@ -56,6 +56,25 @@ def test_a_rate_is_events_over_weeks(told: Preview) -> None:
         assert rate.per_week == pytest.approx(rate.events / weeks[rate.span])
 
 
+def test_a_budget_is_worth_what_the_device_honours_of_it(told: Preview) -> None:
+    most = 0.02 * 604_800.0 / 60.0  # alarms begin at one step in fifty at most
+    for rate in told.rates:
+        steps = {CALIBRATED: 150, NEWER: 900}[rate.span]
+        assert rate.allowed == pytest.approx(min(rate.budget, most))
+        assert rate.due == pytest.approx(rate.allowed * steps * 60.0 / 604_800.0)
+        assert (rate.kept is None) == (rate.due < 4.0)
+
+
+def test_a_larger_budget_is_judged_without_labelled_events_and_capped(packed: Bundle) -> None:
+    told = preview(packed, streams(packed), budgets=(100.0, 1e6))
+    [fewer, more] = [rate for rate in told.rates if rate.span == NEWER and rate.budget > 1.0]
+    assert more.allowed == pytest.approx(201.6)
+    assert (fewer.due, more.due) == pytest.approx((100.0 / 11.2, 18.0))
+    for rate in (fewer, more):
+        opened = rate.events - rate.labelled
+        assert rate.kept is (rate.due / 2.0 <= opened <= 2.0 * rate.due)
+
+
 def test_what_is_wrong_is_among_the_strongest_and_names_its_sensor(told: Preview) -> None:
     wrong = START + 60.0 * WRONG
     (alarm,) = [alarm for alarm in told.strongest if alarm.start <= wrong <= alarm.end]
