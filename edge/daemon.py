@@ -37,11 +37,13 @@ def open_bundles(streams: Mapping[str, StreamConfig], file: Path | None) -> dict
     """
     bundles: dict[Path, bundle.Bundle] = {}
     problems: list[str] = []
+    first = {table.bundle: name for name, table in reversed(list(streams.items()))}
     for path in dict.fromkeys(table.bundle for table in streams.values()):
         try:
             bundles[path] = bundle.load(path)
         except BundleError as refused:
-            problems += refused.problems
+            by = "" if file is None else f" ({join_path('streams', first[path])}.bundle of {file})"
+            problems += [f"{problem}{by}" for problem in refused.problems]
     where = "" if file is None else f"{file}: "
     for name, table in streams.items():
         if table.bundle in bundles:

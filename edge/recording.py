@@ -95,7 +95,10 @@ def read_spans(path: Path, stream: str) -> list[tuple[str, float, float]]:
         RecordingError: it is no such file.
     """
     with _text(path) as lines:
-        rows = list(csv.DictReader(lines))
+        reader = csv.DictReader(lines)
+        header, rows = reader.fieldnames or (), list(reader)
+    if not {"start", "end"} <= set(header):
+        raise RecordingError(f"{path}: must have columns `start` and `end`, got {quote(', '.join(header))}")
     spans = []
     for number, row in enumerate(rows, start=1):
         try:

@@ -8,6 +8,7 @@ written as text is a mistake, not a port.
 
 import builtins
 import collections.abc
+import difflib
 import math
 import re
 import types
@@ -129,10 +130,15 @@ def _build(shape: type, known: Mapping[str, object], stand_ins: Mapping[str, obj
 
 def _unknown_keys(table: Mapping[str, object], keys: Sequence[str], where: str) -> list[str]:
     return [
-        f"{join_path(where, key)}: must be one of {', '.join(keys)}, got an unknown key"
+        f"{join_path(where, key)}: must be one of {', '.join(keys)}, got an unknown key{_meant(key, keys)}"
         for key in table
         if key not in keys
     ]
+
+
+def _meant(key: str, keys: Sequence[str]) -> str:
+    alike = difflib.get_close_matches(key, keys, 1)
+    return f"; did you mean {alike[0]}?" if alike else ""
 
 
 def _is_required(field: Field[object]) -> bool:

@@ -230,6 +230,7 @@ DIAGRAM: dict[str, set[str]] = {
     },
     "training.card": {
         "edge.alarm",
+        "edge.errors",
         "edge.experts",
         "edge.manifest",
         "edge.manifest_tables",
@@ -270,6 +271,7 @@ DIAGRAM: dict[str, set[str]] = {
     "training.fit": {
         "edge.bundle",
         "edge.cohort",
+        "edge.errors",
         "edge.experts",
         "edge.interval",
         "edge.learned",

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from edge.alarm import WEEK
+from edge.errors import counted
 from edge.experts import EXPERTS, weigh
 from edge.manifest import Manifest
 from edge.manifest_tables import QualityRow
@@ -27,8 +28,8 @@ def card(manifest: Manifest) -> str:
         f"{manifest.interval.coverage:.0%} intervals; {manifest.network.cell} {list(manifest.network.units)}, "
         f"{manifest.quantisation}; needs {manifest.window} samples before the first forecast.",
         "",
-        f"Trained on {manifest.data.rows} samples of {len(manifest.data.streams)} streams, {manifest.data.start} to "
-        f"{manifest.data.end}, sha256 {manifest.data.sha256[:16]}.",
+        f"Trained on {manifest.data.rows} samples of {counted(len(manifest.data.streams), 'stream')}, "
+        f"{manifest.data.start} to {manifest.data.end}, sha256 {manifest.data.sha256[:16]}.",
         "",
         *quality_table(manifest.quality),
         "",

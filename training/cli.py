@@ -34,7 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="tidegate-train", description="From recorded history to a bundle that forecasts and flags on the device."
+        prog="tidegate-train",
+        description="From recorded history to a bundle that forecasts and flags on the device.",
+        epilog="example:\n  tidegate-train fit --data january.csv.gz --out boiler.bundle",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"tidegate-train {edge.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -118,14 +121,16 @@ def _fit(options: argparse.Namespace) -> int:
 
     check_outputs([options.out], [*options.data, *([options.recipe] if options.recipe else [])])
     recipe = _recipe(options)
-    say("loading TensorFlow")
-    from training.card import card
-    from training.fit import ParityError, fit
-    from training.pack import pack
     from training.series import read
 
     try:
-        prepared, fitted = fit(read(options.data, rows=options.rows, until=options.until), recipe, say)
+        recordings = read(options.data, rows=options.rows, until=options.until)  # a wrong path is told at once
+        say("loading TensorFlow")
+        from training.card import card
+        from training.fit import ParityError, fit
+        from training.pack import pack
+
+        prepared, fitted = fit(recordings, recipe, say)
     except OperatorError as wrong:
         raise named(options.data, wrong) from wrong
     except ParityError as far:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from edge.bundle import Golden
 from edge.cohort import PARTS
+from edge.errors import counted
 from edge.experts import inexperienced
 from edge.interval import no_leeway
 from edge.learned import Learned
@@ -77,7 +78,7 @@ def fit(recordings: Sequence[Recording], recipe: Recipe, say: Say) -> tuple[Prep
     prepared = prepare(recordings, recipe)
     samples = sum(map(len, prepared.series))
     say(
-        f"{len(prepared.series)} streams, {samples} samples {prepared.period:g} s apart, "
+        f"{counted(len(prepared.series), 'stream')}, {samples} samples {prepared.period:g} s apart, "
         f"sensors {', '.join(prepared.sensors)}; window {prepared.window}, "
         f"horizons {', '.join(map(str, prepared.horizons))}"
     )

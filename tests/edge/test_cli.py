@@ -121,7 +121,7 @@ def test_check_tells_every_problem_in_a_line_of_its_own(tmp_path: Path, capsys: 
     assert [line.split(": ")[:3] for line in told.err.splitlines()] == [
         ["error", str(path), "broker.port"],
         ["error", str(path), "streams.a.topic"],
-        ["error", str(tmp_path / "a.bundle"), "must be a readable file, there is none"],
+        ["error", str(tmp_path / "a.bundle"), f"must be a readable file, there is none (streams.a.bundle of {path})"],
     ]
 
 

@@ -376,7 +376,8 @@ def test_a_missing_bundle_ends_the_daemon_with_one_line(run: Serve, config: Call
     daemon = run(config(free_port(), bundle="nowhere.bundle"))
     assert daemon.wait() == 2
     missing = daemon.config.parent / "nowhere.bundle"
-    assert daemon.said() == f"error: {missing}: must be a readable file, there is none\n"
+    named_by = f"streams.motes.bundle of {daemon.config}"
+    assert daemon.said() == f"error: {missing}: must be a readable file, there is none ({named_by})\n"
 
 
 def test_an_unknown_sensor_ends_the_daemon_with_one_line(run: Serve, config: Callable[..., str]) -> None:

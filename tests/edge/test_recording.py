@@ -332,7 +332,16 @@ def test_a_file_without_spans_has_none(tmp_path: Path) -> None:
     assert read_spans(write(tmp_path, "start,end\n"), "boiler") == []
 
 
-@pytest.mark.parametrize("content", ["start,end\n1,soon\n", "start\n1\n", "begin,end\n1,2\n", b"start,end\n1,\xff\n"])
+@pytest.mark.parametrize("content", ["start\n1\n", "begin,end\n1,2\n", ""])
+def test_a_file_without_the_columns_of_a_span_is_refused(tmp_path: Path, content: str) -> None:
+    path = write(tmp_path, content)
+    with pytest.raises(RecordingError) as refused:
+        read_spans(path, "boiler")
+    header = ", ".join(content.partition("\n")[0].split(","))
+    assert refused.value.problems == (f"{path}: must have columns `start` and `end`, got {header!r}",)
+
+
+@pytest.mark.parametrize("content", ["start,end\n1,soon\n", b"start,end\n1,\xff\n"])
 def test_what_is_no_span_is_refused_with_its_row(tmp_path: Path, content: str | bytes) -> None:
     path = write(tmp_path, content)
     with pytest.raises(RecordingError) as refused:

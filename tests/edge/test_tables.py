@@ -152,6 +152,11 @@ def test_a_number_too_large_for_a_float_is_refused() -> None:
     assert len(only) < 130
 
 
+def test_a_misspelled_key_is_told_what_it_may_mean() -> None:
+    only = problems_of({"name": "b", "perod": 5})[0]
+    assert only.endswith(", got an unknown key; did you mean period?")
+
+
 def test_every_problem_is_reported_with_its_path_at_once() -> None:
     table = {
         "period": 0,
