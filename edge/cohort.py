@@ -162,10 +162,18 @@ class Cohort:
         return self._experts.experience(np.array(rows, dtype=np.intp))
 
     def trust(self) -> dict[str, float]:
-        """Return the weight of each expert, the mean of all streams, horizons and sensors: 0..1, they sum to 1."""
+        """Return the weight of each expert, the mean of all streams, horizons and sensors: 0..1, they sum to 1.
+
+        Where the correction does not serve, the network says what the highway says, and counts as highway.
+        """
         rows = np.arange(len(self.streams))
-        mean = self._experts.weights(rows).mean(axis=(0, 2, 3)) if len(rows) else np.zeros(COUNT)
-        return dict(zip(EXPERTS, mean.tolist(), strict=True))
+        if not len(rows):
+            return dict.fromkeys(EXPERTS, 0.0)
+        weights = self._experts.weights(rows).mean(axis=0)
+        idle = np.where(self.learned.correction > 0.0, 0.0, weights[EXPERTS.index("network")])
+        weights[EXPERTS.index("highway")] += idle
+        weights[EXPERTS.index("network")] -= idle
+        return dict(zip(EXPERTS, weights.mean(axis=(1, 2)).tolist(), strict=True))
 
     def shelved(self) -> int:
         """Count the statistics that were strange for so long that they are no longer told, over all streams."""

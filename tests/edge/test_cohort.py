@@ -188,6 +188,14 @@ def test_a_forecast_is_the_last_value_and_what_each_part_earned_in_sensor_units(
     assert (said.forecast_upper - said.forecast)[0].tolist() == [[5.0, 60.0], [7.0, 80.0]]
 
 
+def test_a_network_whose_correction_does_not_serve_counts_as_the_highway() -> None:
+    known = learned_by_hand(experience=trusting("network"), correction=np.array([[0.0, 1.0], [1.0, 1.0]]))
+    cohort = Cohort(known, counting, UNITS)
+    assert set(cohort.trust().values()) == {0.0}
+    cohort.admit("s0")
+    assert cohort.trust() == pytest.approx({"persistence": 0.0, "own": 0.0, "highway": 0.25, "network": 0.75})
+
+
 def test_the_graph_sees_scaled_lags_oldest_first_and_what_the_clock_knows() -> None:
     seen: list[tuple[np.ndarray, np.ndarray]] = []
 
