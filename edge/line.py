@@ -251,12 +251,15 @@ class Line:
     def _tell_states(self, service: Service, verdicts: Verdicts) -> list[Outgoing]:
         learned, streams = service.cohort.learned, service.cohort.streams
         news = []
+        wave = message.said(verdicts)
         heard: list[bool] = np.any(verdicts.measured, axis=1).tolist()
         primed: list[bool] = np.any(np.isfinite(verdicts.forecast[:, 0]), axis=1).tolist()
         for place, row in enumerate(verdicts.rows.tolist()):
+            if not heard[place]:
+                continue
             wanted = service.publish[row]
-            if heard[place] and "state" in wanted:
-                news.append(message.state(self._base, streams[row], learned.sensors, verdicts, place))
-            if heard[place] and primed[place] and "forecast" in wanted:
-                news.append(message.forecast(self._base, streams[row], learned, verdicts, place))
+            if "state" in wanted:
+                news.append(message.state(self._base, streams[row], learned.sensors, wave, place))
+            if primed[place] and "forecast" in wanted:
+                news.append(message.forecast(self._base, streams[row], learned, wave, place))
         return news

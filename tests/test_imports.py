@@ -127,7 +127,7 @@ DIAGRAM: dict[str, set[str]] = {
     },
     "edge.manifest_tables": {"edge.errors", "edge.evidence", "edge.experts", "edge.tail"},
     "edge.message": {"edge.cohort", "edge.event", "edge.learned"},
-    "edge.mqtt": {"edge.config", "edge.errors", "edge.mailbox", "edge.message"},
+    "edge.mqtt": {"edge.config", "edge.errors", "edge.mailbox", "edge.message", "edge.waker"},
     "edge.payloads": {"edge.errors", "edge.payloads.json", "edge.payloads.plain", "edge.reading"},
     "edge.payloads.json": {"edge.errors", "edge.reading"},
     "edge.payloads.plain": {"edge.errors", "edge.reading"},

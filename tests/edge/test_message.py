@@ -30,7 +30,7 @@ def test_every_topic_of_a_node_begins_alike() -> None:
 
 
 def test_the_state_of_a_sample_that_is_normal() -> None:
-    assert message.state(BASE, "boiler", SENSORS, verdict(0.5, 1), 0) == message.Outgoing(
+    assert message.state(BASE, "boiler", SENSORS, message.said(verdict(0.5, 1)), 0) == message.Outgoing(
         topic="tidegate/edge1/boiler/state",
         payload=b'{"time":"1970-01-01T00:00:10Z","values":{"warm":23.0,"damp":53.0},"score":0.5,"anomaly":false,'
         b'"expected":{"warm":{"forecast":20.0,"lower":19.5,"upper":20.5},'
@@ -44,7 +44,7 @@ def test_the_state_of_a_sample_that_is_normal() -> None:
 
 
 def test_a_score_of_1_is_normal_and_above_it_anomalous() -> None:
-    anomalies = [orjson.loads(message.state(BASE, "b", SENSORS, verdict(score, 0), 0).payload)["anomaly"]
+    anomalies = [orjson.loads(message.state(BASE, "b", SENSORS, message.said(verdict(score, 0)), 0).payload)["anomaly"]
                  for score in (1.0, 1.0001)]  # fmt: skip
     assert anomalies == [False, True]
 
@@ -54,7 +54,7 @@ def test_what_is_absent_is_null() -> None:
     said.measured[0, 1] = False
     for absent in (said.expected, said.lower, said.upper, said.forecast, said.forecast_lower, said.forecast_upper):
         absent[:] = nan
-    assert message.state(BASE, "boiler", SENSORS, said, 0).payload == (
+    assert message.state(BASE, "boiler", SENSORS, message.said(said), 0).payload == (
         b'{"time":"1970-01-01T00:00:00Z","values":{"warm":22.0,"damp":null},"score":null,"anomaly":false,'
         b'"expected":{"warm":{"forecast":null,"lower":null,"upper":null},'
         b'"damp":{"forecast":null,"lower":null,"upper":null}},'
@@ -64,7 +64,7 @@ def test_what_is_absent_is_null() -> None:
 
 
 def test_a_forecast_tells_every_horizon_and_expires_when_the_last_has_come() -> None:
-    assert message.forecast(BASE, "boiler", learned_by_hand(), verdict(0.5, 1), 0) == message.Outgoing(
+    assert message.forecast(BASE, "boiler", learned_by_hand(), message.said(verdict(0.5, 1)), 0) == message.Outgoing(
         topic="tidegate/edge1/boiler/forecast",
         payload=b'{"time":"1970-01-01T00:00:10Z","horizons":['
         b'{"steps":1,"time":"1970-01-01T00:00:20Z","sensors":{"warm":{"forecast":21.0,"lower":20.5,"upper":21.25},'
@@ -126,15 +126,18 @@ def test_health_is_json_and_not_retained() -> None:
 
 
 def test_a_stream_may_have_a_name_of_several_levels() -> None:
-    assert message.state(BASE, "plant/a", SENSORS, verdict(0.5, 0), 0).topic == "tidegate/edge1/plant/a/state"
+    assert (
+        message.state(BASE, "plant/a", SENSORS, message.said(verdict(0.5, 0)), 0).topic
+        == "tidegate/edge1/plant/a/state"
+    )
 
 
 @pytest.mark.parametrize("place", [0, 1])
 def test_a_message_speaks_of_its_place_in_the_wave(place: int) -> None:
     one, other = verdict(0.25, 0), verdict(0.75, 5)
     wave = type(one)(*(np.concatenate((getattr(one, name), getattr(other, name))) for name in type(one).__slots__))
-    alone = message.state(BASE, "boiler", SENSORS, (one, other)[place], 0)
-    assert message.state(BASE, "boiler", SENSORS, wave, place) == alone
+    alone = message.state(BASE, "boiler", SENSORS, message.said((one, other)[place]), 0)
+    assert message.state(BASE, "boiler", SENSORS, message.said(wave), place) == alone
 
 
 @given(st.floats(allow_nan=True, allow_infinity=True), st.floats(0.0, 4e9))
@@ -143,8 +146,8 @@ def test_every_payload_is_json_whatever_the_numbers(number: float, time: float) 
     said.times[0] = time
     said.values[:] = said.forecast[:] = number
     for one in (
-        message.state(BASE, "boiler", SENSORS, said, 0),
-        message.forecast(BASE, "boiler", learned_by_hand(), said, 0),
+        message.state(BASE, "boiler", SENSORS, message.said(said), 0),
+        message.forecast(BASE, "boiler", learned_by_hand(), message.said(said), 0),
     ):
         text = one.payload.decode()
         assert "NaN" not in text and "Infinity" not in text
