@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge.rows import Bools, Doubles, Rows, grow
+from edge.rows import At, Bools, Doubles, Rows, any_of, at, grow
 
 WEEK = 604_800.0
 RAREST, COMMONEST = 1e-9, 0.02  # shares of the steps between which an alarm budget can be honoured
@@ -136,11 +136,14 @@ class Alarms:
             rows: shape (wave,), which streams; each at most once.
             surprise: shape (wave, channels, sensors), each as if it were the only one.
         """
-        shelved = self._shelved[rows]
-        if shelved.any():
+        these = at(rows)
+        shelved = self._shelved[these]
+        if np.count_nonzero(shelved):
             surprise = self._without(rows, shelved, surprise)
-        top = surprise.reshape(len(rows), -1).max(axis=1)
-        due = self._demanded(rows)
+        top = np.maximum.reduce(surprise.reshape(len(rows), -1), axis=1)
+        due = np.maximum(self._alarm[these] + STEP * self._ahead[these], STEP)
+        if not any_of(self._opened[these] > 0.0) and not any_of(top > due):
+            return self._pass(these, top, due, surprise)
         self._outgrow(rows, top, due)
         opened = self._opened[rows]
         is_open = opened > 0.0
@@ -148,16 +151,22 @@ class Alarms:
         # What opened while the stream listened closely is held by no less than any other.
         strange = top > np.where(is_open, HOLD * np.maximum(demanded, self._alarm[rows]), demanded)
         begins = strange & ~is_open
-        self._count(rows, begins)
+        self._count(these, begins)
         flagged = self._follow(rows, np.where(is_open | strange, demanded, 0.0), strange, surprise)
         self._grow_peak(rows, top, begins, flagged)
         ratio = top / demanded
         score = np.where(flagged, np.maximum(ratio, HELD), np.minimum(ratio, 1.0))
         return Judged(score, surprise, begins)
 
-    def _demanded(self, rows: Rows) -> Doubles:
-        demanded: Doubles = np.maximum(self._alarm[rows] + STEP * self._ahead[rows], STEP)
-        return demanded
+    def _pass(self, these: At, top: Doubles, due: Doubles, surprise: Doubles) -> Judged:
+        """Let a step pass on which no event is open and none begins, as nearly always."""
+        nothing = np.zeros(len(top), dtype=np.bool_)
+        self._count(these, nothing)
+        self._calm[these] += 1
+        self._age[these] = 0
+        self._grown[these] += 1
+        ratio = top / due
+        return Judged(np.minimum(ratio, 1.0, out=ratio), surprise, nothing)
 
     def _outgrow(self, rows: Rows, top: Doubles, due: Doubles) -> None:
         """End the open events that are outgrown by what begins with this sample."""
@@ -172,8 +181,8 @@ class Alarms:
         self._peak[rows] = np.where(grows, top, self._peak[rows])
         self._grown[rows] = np.where(grows, 0, self._grown[rows] + 1)
 
-    def _count(self, rows: Rows, begins: Bools) -> None:
-        self._ahead[rows] = np.maximum(self._ahead[rows] - self._share[rows], -BEHIND) + begins
+    def _count(self, these: At, begins: Bools) -> None:
+        self._ahead[these] = np.maximum(self._ahead[these] - self._share[these], -BEHIND) + begins
 
     def _follow(self, rows: Rows, opened: Doubles, strange: Bools, surprise: Doubles) -> Bools:
         """Lead the open events on and tell which are still open; the surprises are those that count."""

@@ -7,6 +7,7 @@ the wave.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from edge.experts import EXPERTS, Experience, Experts
 from edge.grid import Sample
 from edge.interval import Margins
 from edge.learned import Learned
-from edge.rows import Bools, Doubles, Floats, Rows, grow
+from edge.rows import Bools, Doubles, Floats, Rows, all_of, any_of, at, grow
 from edge.runtime import Step
 from edge.scale import lay_out
 from edge.score import Scorer, Scores
@@ -141,17 +142,18 @@ class Cohort:
         times = np.array([sample.time for _, sample in wave], dtype=np.float64)
         heard = np.array([sample.values for _, sample in wave], dtype=np.float64)
         restarted = np.array([sample.restart for _, sample in wave], dtype=np.bool_)
-        if restarted.any():
+        if any_of(restarted):
             self._forget(rows[restarted])
+        these = at(rows)
         measured = ~np.isnan(heard)
-        values = np.where(measured, heard, self._held[rows])
-        self._held[rows] = values
-        self._known[rows] |= measured
-        expected = self._last[rows]
+        values = heard if all_of(measured) else np.where(measured, heard, self._held[these])
+        self._held[these] = values
+        self._known[these] |= measured
+        expected = self._last[these].copy()
         bounded = learned.scaling.bound(values)
         scores = self._judge(rows, times, bounded, measured)
         ahead = self._look_ahead(rows, times, bounded, measured)
-        self._last[rows] = ahead[:, :, 0]
+        self._last[these] = ahead[:, :, 0]
         return Verdicts(
             rows, times, values, measured, expected[:, 0], expected[:, 1], expected[:, 2],
             scores.score, scores.share, scores.begins, restarted, ahead[:, 0], ahead[:, 1], ahead[:, 2],
@@ -197,21 +199,22 @@ class Cohort:
     def _judge(self, rows: Rows, times: Doubles, values: Doubles, measured: Bools) -> Scores:
         """Score the streams that had a forecast, and learn from what came true; the others get nan and no share."""
         scaled = (values - self.learned.scaling.centre) / self.learned.scaling.spread
-        due = self._due.take(rows).astype(np.float64)
-        residual = scaled[:, None, None, :] - due[:, :, : COUNT + 1]
-        half_widths = due[:, :, COUNT + 1 :]
-        known = measured[:, None, :] & ~np.isnan(residual[:, :, COUNT])  # nan: never heard before, or warming up
+        due = np.ascontiguousarray(self._due.take(rows), dtype=np.float64)
+        residual = scaled[:, None, None, :] - due[:, : COUNT + 1]
+        half_widths = due[:, COUNT + 1 :]
+        absent = np.isnan(residual[:, COUNT])  # never heard before, or warming up
+        known = measured[:, None, :] & ~absent
         told = known & (times > self.learned.until)[:, None, None]
-        self._experts.learn(rows, residual[:, :, :COUNT].swapaxes(1, 2), told)
-        self._margins.learn(rows, residual[:, :, COUNT], half_widths.swapaxes(1, 2), told)
-        ready = ~np.isnan(due[:, 0, COUNT]).all(axis=1)
+        self._experts.learn(rows, residual[:, :COUNT], told)
+        self._margins.learn(rows, residual[:, COUNT], half_widths, told)
         judged = known[:, 0]
-        quotient = standardise(residual[:, 0, COUNT], half_widths[:, 0, 0], half_widths[:, 0, 1])
+        quotient = standardise(residual[:, COUNT, 0], half_widths[:, 0, 0], half_widths[:, 1, 0])
+        if not any_of(absent):
+            return self._scorer.advance(rows, times, scaled, np.where(judged, quotient, 0.0), judged)
+        ready = ~np.logical_and.reduce(absent[:, 0], axis=1)
         quotient = np.where(judged, quotient, 0.0)
-        if ready.all():
-            return self._scorer.advance(rows, times, scaled, quotient, judged)
         scores = Scores(np.full(len(rows), np.nan), np.zeros(values.shape), np.zeros(len(rows), dtype=np.bool_))
-        if ready.any():
+        if any_of(ready):
             said = self._scorer.advance(rows[ready], times[ready], scaled[ready], quotient[ready], judged[ready])
             scores.score[ready], scores.share[ready], scores.begins[ready] = said.score, said.share, said.begins
         return scores
@@ -222,28 +225,32 @@ class Cohort:
         scaled = learned.scaling.scale(values)
         past = self._windows.push(rows, scaled)
         x = lay_out(scaled, past, self._ratio, measured, phases(times, learned.cycles))
-        raw, state = self._step(x, self._windows.lags(rows, learned.lags), self._state[rows])
-        self._state[rows] = state
+        these = at(rows)
+        raw, state = self._step(x, self._windows.lags(rows, learned.lags), self._state[these])
+        self._state[these] = state
         parts = self._worth * raw.reshape((-1, *self._worth.shape))
-        absent = ~(self._windows.full(rows)[:, None] & self._known[rows])
-        if absent.any():
-            parts = np.where(absent[:, None, None, :], np.nan, parts)
-        moves = np.zeros((len(rows), COUNT, *self._worth.shape[1:]))  # of each expert, from the last value
-        moves[:, 1], moves[:, 2], moves[:, 3] = parts[:, 1], parts[:, 0], parts[:, 0] + parts[:, 2]
-        move = (self._experts.weights(rows) * moves).sum(axis=1)
-        self._promise(rows, scaled, moves, move, parts[:, 3:])
-        half_widths = learned.scaling.spread * self._margins.widen(rows, parts[:, 3:])
+        there = self._windows.full(rows)[:, None] & self._known[these]
+        if not all_of(there):
+            parts = np.where(there[:, None, None, :], parts, np.nan)
+        highway, own, correction, half_widths = parts[:, 0], parts[:, 1], parts[:, 2], parts[:, 3:]
+        moves = (own, highway, highway + correction)  # of each expert but persistence, from the last value
+        weights = self._experts.weights(rows)
+        move = reduce(np.add, (weights[:, expert] * each for expert, each in enumerate(moves, start=1)))
+        self._promise(rows, scaled, (*moves, move), half_widths)
+        spread = learned.scaling.spread
+        widened = spread * self._margins.widen(rows, half_widths)
         ahead = np.empty((len(rows), 3, *self._worth.shape[1:]))
-        ahead[:, 0] = values[:, None, :] + learned.scaling.spread * move
-        ahead[:, 1] = ahead[:, 0] - half_widths[:, 0]
-        ahead[:, 2] = ahead[:, 0] + half_widths[:, 1]
+        middle = np.add(values[:, None, :], spread * move, out=ahead[:, 0])
+        np.subtract(middle, widened[:, 0], out=ahead[:, 1])
+        np.add(middle, widened[:, 1], out=ahead[:, 2])
         return ahead
 
-    def _promise(self, rows: Rows, scaled: Floats, moves: Doubles, move: Doubles, half_widths: Doubles) -> None:
+    def _promise(self, rows: Rows, scaled: Floats, moves: Sequence[Doubles], half_widths: Doubles) -> None:
         """Keep what was said of samples to come: scaled forecasts, and their half-widths in spreads."""
-        said = np.empty((len(rows), len(self.learned.horizons), COUNT + 3, scaled.shape[1]), dtype=np.float32)
-        said[:, :, :COUNT] = moves.swapaxes(1, 2)
-        said[:, :, COUNT] = move
-        said[:, :, : COUNT + 1] += scaled[:, None, None, :]
-        said[:, :, COUNT + 1 :] = half_widths.swapaxes(1, 2)
+        said = np.empty((len(rows), COUNT + 3, *self._worth.shape[1:]), dtype=np.float32)
+        said[:, 0] = 0.0
+        for place, move in enumerate(moves, start=1):
+            said[:, place] = move
+        said[:, : COUNT + 1] += scaled[:, None, None, :]
+        said[:, COUNT + 1 :] = half_widths
         self._due.put(rows, said)

@@ -153,7 +153,8 @@ class Daemon:
     def _tell_health(self, started_at: float) -> None:
         table = health.table(self.line, self.connection, self._latencies, started_at=started_at, now=time.time())
         self.connection.publish(*message.health(self._base, table))
-        self._notifier.status(health.status(self.line, ready=self.connection.ready))
+        # Until readiness was told, the status is that we wait, though the connection be ready in the middle of this.
+        self._notifier.status(health.status(self.line, ready=self._ready and self.connection.ready))
 
 
 def run(config: Config) -> None:

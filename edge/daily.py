@@ -15,7 +15,7 @@ Source: the predictive distribution of a Gaussian of unknown mean and variance (
 import numpy as np
 
 from edge.clock import DAY
-from edge.rows import Bools, Doubles, Floats, Rows, grow
+from edge.rows import Bools, Doubles, Floats, Rows, any_of, at, grow
 from edge.tail import student
 
 HOURS = 24
@@ -85,16 +85,21 @@ class DailyProfile:
         """
         if self._samples < 1.0:
             return np.zeros(level.shape)
+        these = at(rows)
         hour = np.floor(times / HOUR).astype(np.intp)
-        ended = (self._hour[rows] > 0) & (self._hour[rows] != hour)
-        if ended.any():
-            self._end(rows[ended])
-        new = self._hour[rows] != hour
-        if new.any():
+        before = self._hour[these]
+        new = before != hour
+        if any_of(new):
+            ended = new & (before > 0)
+            if any_of(ended):
+                self._end(rows[ended])
             self._begin(rows[new], hour[new])
-        self._sum[rows] += measured * np.maximum(np.minimum(level, BOUND), -BOUND)
-        self._count[rows] += measured
-        surprise: Doubles = self._surprise[rows]
+        bounded = np.minimum(level, BOUND)
+        np.maximum(bounded, -BOUND, out=bounded)
+        bounded *= measured
+        self._sum[these] += bounded
+        self._count[these] += measured
+        surprise: Doubles = self._surprise[these].copy()
         return surprise
 
     def flagged(self, rows: Rows) -> None:

@@ -40,9 +40,9 @@ class Due:
         """Return what was said of the sample that comes now.
 
         Returns:
-            Shape (wave, horizons, kinds, sensors): the horizon's number of steps ago.
+            Shape (wave, kinds, horizons, sensors): the horizon's number of steps ago.
         """
-        said: Floats = self._said[rows[:, None], self._place(rows)]
+        said: Floats = self._said[rows[:, None], self._place(rows)].swapaxes(1, 2)
         return said
 
     def put(self, rows: Rows, said: Floats) -> None:
@@ -50,9 +50,9 @@ class Due:
 
         Args:
             rows: shape (wave,), which streams; each at most once.
-            said: shape (wave, horizons, kinds, sensors), of the samples that are the horizons ahead.
+            said: shape (wave, kinds, horizons, sensors), of the samples that are the horizons ahead.
         """
-        self._said[rows[:, None], self._place(rows)] = said
+        self._said[rows[:, None], self._place(rows)] = said.swapaxes(1, 2)
         self._steps[rows] += 1
 
     def _place(self, rows: Rows) -> Rows:

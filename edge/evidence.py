@@ -27,6 +27,7 @@ LEVEL, RESIDUAL, UNREST, ODDS = range(4)
 FEATURES = 4
 SHARP = (LEVEL, RESIDUAL)  # the features that are judged value by value
 SMOOTHED = (LEVEL, LEVEL, RESIDUAL, UNREST, UNREST, ODDS)  # those judged as means over the spans below
+_SMOOTHED = np.array(SMOOTHED)
 SPANS = (8.0, 48.0, 8.0, 8.0, 48.0, 8.0)  # steps; short disturbances, and slow drifts
 GRADED = len(SHARP) + len(SMOOTHED)  # channels that calibration knows the tails of
 DAILY, NOVELTY = GRADED, GRADED + 1  # and the two others
@@ -102,7 +103,9 @@ def features(level: Doubles, quotient: Doubles, others: Doubles) -> Doubles:
     found = np.empty((len(level), FEATURES, level.shape[1]))
     found[:, LEVEL] = level
     found[:, RESIDUAL] = quotient
-    np.log(np.abs(quotient) + STILL, out=found[:, UNREST])
+    unrest = np.abs(quotient)
+    unrest += STILL
+    np.log(unrest, out=found[:, UNREST])
     bounded = np.maximum(np.minimum(level, ODDS_BOUND), -ODDS_BOUND)
     # No matrix product of BLAS: its answer for a row depends on how many rows there are.
     np.einsum("ws,ts->wt", bounded, others, out=found[:, ODDS])
@@ -120,12 +123,18 @@ def smooth(smoothed: Doubles, deviation: Doubles, measured: Bools) -> Doubles:
     Returns:
         Shape (wave, means, sensors).
     """
-    bounded = np.maximum(np.minimum(deviation, BOUND), -BOUND)[:, SMOOTHED]
-    advanced: Doubles = smoothed + WEIGHT * (bounded - smoothed) * measured[:, None, :]
-    return advanced
+    bounded = np.minimum(deviation, BOUND)
+    np.maximum(bounded, -BOUND, out=bounded)
+    moved = np.take(bounded, _SMOOTHED, axis=1)
+    moved -= smoothed
+    moved *= WEIGHT
+    moved *= measured[:, None, :]
+    moved += smoothed
+    return moved
 
 
 def is_new(level: Doubles, positions: Doubles) -> Bools:
     """Tell which levels, (wave, sensors), a sensor of no more than two values, (2, sensors), never had."""
-    new: Bools = np.abs(level[:, None] - positions).min(axis=1) > SAME  # nan is never new
+    one, other = positions
+    new: Bools = (np.abs(level - one) > SAME) & (np.abs(level - other) > SAME)  # nan is never new
     return new

@@ -9,10 +9,12 @@ Nothing is solved and no history is kept: an expert costs two numbers for each s
 """
 
 from dataclasses import dataclass
+from functools import reduce
+from math import exp
 
 import numpy as np
 
-from edge.rows import Bools, Doubles, Rows, grow
+from edge.rows import Bools, Doubles, Rows, all_of, any_of, at, grow
 
 # What each of them forecasts: the last value; a robust line through the sensor's own past; the linear highway through
 # all sensors' past; the highway with the recurrent correction.
@@ -23,6 +25,8 @@ REACHED = 0.9  # quantile of the misses that is followed, and
 BOUND = 3.0  # times it is the most that one truth can cost; rain and light come in bursts, so the median is no measure
 PACE = 0.05  # by which the quantile moves, on a logarithmic scale
 EARLY = 30.0  # truths of which the largest miss stands for the quantile: rain may begin with a dry fortnight
+UP, DOWN = exp(2.0 * PACE * REACHED), exp(-2.0 * PACE * (1.0 - REACHED))
+FADING = 0.5 ** (1.0 / HALF_LIFE)
 LEAST = 1e-6  # spreads; a sensor that stands still is forecast without any miss
 FARTHEST = 60.0  # beyond it a weight is zero in any arithmetic
 
@@ -61,12 +65,23 @@ def weigh(experience: Experience) -> Doubles:
     Source: the exponentially weighted average forecaster, Cesa-Bianchi & Lugosi (2006), Prediction, Learning, and
     Games, ch. 2; the loss is counted in variances of the best expert, as a Gaussian likelihood would.
     """
-    loss = experience.loss
-    best = loss.min(axis=-3, keepdims=True)
-    variance = best / np.maximum(experience.heard, 1.0)[..., None, :, :] + LEAST**2
-    weight: Doubles = np.exp(-np.minimum(SHARPNESS * (loss - best) / variance, FARTHEST))
-    weight /= weight.sum(axis=-3, keepdims=True)
+    return _weights(experience.loss, experience.heard)
+
+
+def _weights(loss: Doubles, heard: Doubles) -> Doubles:
+    best = _over_experts(np.minimum, loss)
+    variance = best / np.maximum(heard, 1.0) + LEAST**2
+    weight: Doubles = SHARPNESS * (loss - best[..., None, :, :])
+    weight /= variance[..., None, :, :]
+    np.minimum(weight, FARTHEST, out=weight)
+    np.exp(np.negative(weight, out=weight), out=weight)
+    weight /= _over_experts(np.add, weight)[..., None, :, :]
     return weight
+
+
+def _over_experts(join: np.ufunc, values: Doubles) -> Doubles:
+    """Reduce (…, experts, horizons, sensors) to (…, horizons, sensors), one by one: ufunc.reduce is slow on so few."""
+    return reduce(join, (values[..., expert, :, :] for expert in range(len(EXPERTS))))
 
 
 class Experts:
@@ -97,7 +112,7 @@ class Experts:
 
     def weights(self, rows: Rows) -> Doubles:
         """Return the weights of some streams' experts, shape (wave, experts, horizons, sensors)."""
-        return self._weight[rows]
+        return self._weight[at(rows)]
 
     def experience(self, rows: Rows) -> Experience:
         """Return the mean experience of some streams."""
@@ -111,22 +126,27 @@ class Experts:
             missed: shape (wave, experts, horizons, sensors), what each expert missed, spreads; ignored where unknown.
             known: shape (wave, horizons, sensors), where there was a forecast and then a truth.
         """
-        if not known.any():
+        if not any_of(known):
             return
+        these, whole = at(rows), all_of(known)
         where = known[:, None]
-        size = np.where(where, np.abs(missed), 0.0)
-        fading = np.where(known, 0.5 ** (1.0 / HALF_LIFE), 1.0)
-        heard = self._heard[rows] * fading + known
-        reach = _followed(self._reach[rows], size, heard[:, None], where)
-        bounded = np.minimum(size, BOUND * reach.min(axis=1, keepdims=True))
-        loss = self._loss[rows] * fading[:, None] + bounded * bounded
-        self._loss[rows], self._reach[rows], self._heard[rows] = loss, reach, heard
-        self._weight[rows] = weigh(Experience(loss, reach, heard))
+        size = np.abs(missed) if whole else np.where(where, np.abs(missed), 0.0)
+        fading = FADING if whole else np.where(known, FADING, 1.0)
+        heard = self._heard[these] * fading + known
+        reach = _followed(self._reach[these], size, heard[:, None])
+        if not whole:
+            reach, fading = np.where(where, reach, self._reach[these]), fading[:, None]
+        bounded = np.minimum(size, BOUND * _over_experts(np.minimum, reach)[:, None])
+        loss = self._loss[these] * fading + bounded * bounded
+        self._loss[these], self._reach[these], self._heard[these] = loss, reach, heard
+        self._weight[these] = _weights(loss, heard)
 
 
-def _followed(reach: Doubles, size: Doubles, heard: Doubles, known: Bools) -> Doubles:
+def _followed(reach: Doubles, size: Doubles, heard: Doubles) -> Doubles:
     """Move the followed quantiles by one truth each."""
-    moved = reach * np.exp(2.0 * PACE * ((size > reach) - (1.0 - REACHED)))
-    moved = np.where(heard <= EARLY, np.maximum(reach, size), moved)
-    followed: Doubles = np.where(known, np.maximum(moved, LEAST), reach)
+    moved = reach * np.where(size > reach, UP, DOWN)
+    early = heard <= EARLY
+    if any_of(early):
+        moved = np.where(early, np.maximum(reach, size), moved)
+    followed: Doubles = np.maximum(moved, LEAST, out=moved)
     return followed

@@ -25,13 +25,14 @@ from edge.evidence import (
     is_new,
     smooth,
 )
-from edge.rows import Bools, Doubles, Rows, grow
+from edge.rows import Bools, Doubles, Rows, all_of, any_of, at, grow
 
 CALM = 3.0  # half-widths, and spreads: what the references learn of one sample at most
 SCALE_STEPS = 1000.0  # steps over which the slow scale follows the noise
 SCALE_LEAST, SCALE_MOST = 0.5, 4.0  # how far it may follow
 LEVEL_STEPS = 1000.0  # steps over which the reference of the level follows it
 LEVEL_PRIOR = 100.0  # samples that the centre of the training data is worth to a new stream
+_SHARP = slice(0, len(SHARP))  # they are the first features
 NOVEL = 3.0  # alarms that a stream may be ahead of its budget and still be told of a value never seen
 
 
@@ -68,6 +69,7 @@ class Scorer:
         self._calibration = calibration
         self._period = period
         self._looks = np.log(calibration.looks)
+        self._switches = not np.isnan(calibration.positions).all()  # of sensors with one value or two
         self._judged: Bools = calibration.scored | ~np.isnan(calibration.positions[0])
         sensors = len(calibration.scored)
         self._smoothed: Doubles = np.zeros((0, len(SMOOTHED), sensors))
@@ -110,54 +112,70 @@ class Scorer:
             quotient: shape (wave, sensors), of `standardise`; ignored where not measured.
             measured: shape (wave, sensors).
         """
-        heard = (measured & self._judged).any(axis=1)
-        if heard.all():
+        heard = np.logical_or.reduce(measured & self._judged, axis=1)
+        if all_of(heard):
             return self._advance(rows, times, level, quotient, measured)
         scores = Scores(np.full(len(rows), np.nan), np.zeros(level.shape), np.zeros(len(rows), dtype=np.bool_))
-        if heard.any():
+        if any_of(heard):
             said = self._advance(rows[heard], times[heard], level[heard], quotient[heard], measured[heard])
             scores.score[heard], scores.share[heard], scores.begins[heard] = said.score, said.share, said.begins
         return scores
 
     def _advance(self, rows: Rows, times: Doubles, level: Doubles, quotient: Doubles, measured: Bools) -> Scores:
-        scale, reference = self._scale[rows], self._reference[rows]
+        these = at(rows)
+        scale, reference = self._scale[these], self._reference[these]
         found = features(level - reference, quotient / scale, self._calibration.others)
-        surprise = np.empty((len(rows), CHANNELS, level.shape[1]))
-        surprise[:, :GRADED] = self._graded(rows, found, measured)
-        surprise[:, DAILY] = self._days.advance(rows, times, level, measured)
-        surprise[:, :NOVELTY] = np.maximum((surprise[:, :NOVELTY] - self._looks) * self._calibration.scored, 0.0)
-        new = measured & is_new(level, self._calibration.positions)
-        surprise[:, NOVELTY] = new * (self._alarms.due(rows)[:, None] + NOVEL)
+        surprise = self._surprise(rows, times, level, found, measured)
         judged = self._alarms.judge(rows, surprise)
         flagged = judged.score > 1.0
         learned = measured & ~flagged[:, None]
-        self._scale[rows] = self._calmed(scale, quotient, learned)
-        self._followed[rows] += learned
-        self._reference[rows] = follow_level(reference, self._followed[rows], level, learned)
+        self._scale[these] = self._calmed(scale, quotient, learned)
+        followed = self._followed[these] + learned
+        self._followed[these] = followed
+        self._reference[these] = follow_level(reference, followed, level, learned)
         share = np.zeros(level.shape)
-        if flagged.any():
+        if any_of(flagged):
             self._days.flagged(rows[flagged])
             share[flagged] = _share(judged.counted[flagged])
         return Scores(judged.score, share, judged.begins)
 
-    def _graded(self, rows: Rows, found: Doubles, measured: Bools) -> Doubles:
-        """Return how surprising each statistic is, (wave, GRADED, sensors), as if it were the only one."""
+    def _surprise(self, rows: Rows, times: Doubles, level: Doubles, found: Doubles, measured: Bools) -> Doubles:
+        """Return how surprising each statistic is, (wave, CHANNELS, sensors), less what chance makes of so many."""
         known = self._calibration
-        away = found - known.centre
-        smoothed = smooth(self._smoothed[rows], away / known.spread, measured)
-        self._smoothed[rows] = smoothed
-        surprise = np.empty((len(rows), GRADED, len(known.scored)))
-        surprise[:, : len(SHARP)] = known.peaks.surprise(away[:, SHARP]) * measured[:, None, :]
-        surprise[:, len(SHARP) :] = known.means.surprise(smoothed)
+        surprise = np.empty((len(rows), CHANNELS, level.shape[1]))
+        self._grade(rows, found, measured, out=surprise[:, :GRADED])
+        surprise[:, DAILY] = self._days.advance(rows, times, level, measured)
+        looked = surprise[:, :NOVELTY]
+        looked -= self._looks
+        looked *= known.scored
+        np.maximum(looked, 0.0, out=looked)
+        surprise[:, NOVELTY] = 0.0
+        if self._switches:
+            new = measured & is_new(level, known.positions)
+            np.multiply(new, self._alarms.due(rows)[:, None] + NOVEL, out=surprise[:, NOVELTY])
         return surprise
+
+    def _grade(self, rows: Rows, found: Doubles, measured: Bools, *, out: Doubles) -> None:
+        """Write how surprising each statistic of `GRADED` is, (wave, GRADED, sensors), as if it were the only one."""
+        known, these = self._calibration, at(rows)
+        away = found - known.centre
+        smoothed = smooth(self._smoothed[these], away / known.spread, measured)
+        self._smoothed[these] = smoothed
+        np.multiply(known.peaks.surprise(away[:, _SHARP]), measured[:, None, :], out=out[:, _SHARP])
+        out[:, len(SHARP) :] = known.means.surprise(smoothed)
 
     def _calmed(self, scale: Doubles, quotient: Doubles, learned: Bools) -> Doubles:
         """Let the slow scale follow the noise of one sample; shape (wave, sensors)."""
         square = scale * scale
         calm = np.minimum(np.abs(quotient), CALM * scale)
-        followed = square + learned * (calm * calm / self._calibration.energy - square) / SCALE_STEPS
-        bounded: Doubles = np.sqrt(np.minimum(np.maximum(followed, SCALE_LEAST**2), SCALE_MOST**2))
-        return bounded
+        calm *= calm
+        calm /= self._calibration.energy
+        calm -= square
+        calm *= learned
+        calm /= SCALE_STEPS
+        calm += square
+        np.minimum(np.maximum(calm, SCALE_LEAST**2, out=calm), SCALE_MOST**2, out=calm)
+        return np.sqrt(calm, out=calm)
 
 
 def follow_level(reference: Doubles, followed: Doubles, level: Doubles, learned: Bools) -> Doubles:

@@ -8,6 +8,7 @@ a sensor that wanders is trusted less than one that stands still.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import pi, sqrt
 
 import numpy as np
@@ -17,7 +18,7 @@ from edge.rows import Doubles
 TINY = 1e-12
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Peaks:
     """Hold the tails of single values; every array has shape (2, channels, sensors): above the centre, and below.
 
@@ -37,18 +38,27 @@ class Peaks:
 
         Source: Pickands (1975), Annals of Statistics 3, 119-131; used on streams by Siffer et al. (2017), KDD (SPOT).
         """
-        above = deviation > 0.0
-        threshold, scale, shape, rarity = (
-            np.where(above, law[0], law[1]) for law in (self.threshold, self.scale, self.shape, self.rarity)
-        )
+        chosen: Doubles = np.where(deviation > 0.0, *self._laws)
+        threshold, least, steepness, shape, rarity = chosen
         size = np.abs(deviation)
-        within = np.minimum(size / np.maximum(threshold, TINY), 1.0) * rarity
-        beyond: Doubles = np.log1p(shape / scale * np.maximum(size - threshold, 0.0)) / shape
-        surprise: Doubles = within + beyond
-        return surprise
+        within = np.minimum(size / least, 1.0)
+        within *= rarity
+        beyond: Doubles = np.maximum(size - threshold, 0.0)
+        beyond *= steepness
+        np.log1p(beyond, out=beyond)
+        beyond /= shape
+        beyond += within
+        return beyond
+
+    @cached_property
+    def _laws(self) -> tuple[Doubles, Doubles]:
+        """Return the law above and the law below, each as five numbers, shape (5, 1, channels, sensors)."""
+        least, steepness = np.maximum(self.threshold, TINY), self.shape / self.scale
+        laws: Doubles = np.stack((self.threshold, least, steepness, self.shape, self.rarity))[:, :, None]
+        return laws[:, 0], laws[:, 1]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Means:
     """Hold the tails of exponential means; every array has shape (channels, sensors).
 
@@ -66,7 +76,12 @@ class Means:
     def surprise(self, mean: Doubles) -> Doubles:
         """Return the surprise of means, shape (wave, channels, sensors), >= 0."""
         away = mean - self.middle
-        return student(away / np.where(away > 0.0, self.above, self.below), self.freedom)
+        away /= np.where(away > 0.0, self.above, self.below)
+        return _student(away, self.freedom, self._bend)
+
+    @cached_property
+    def _bend(self) -> Doubles:
+        return _bend(self.freedom)
 
 
 def student(ratio: Doubles, freedom: Doubles) -> Doubles:
@@ -77,8 +92,22 @@ def student(ratio: Doubles, freedom: Doubles) -> Doubles:
     >>> student(np.array([2.446912]), np.array([6.0])).round(2)  # probability 0.05: 3.00
     array([2.95])
     """
-    bend = (8.0 * freedom + 1.0) / (8.0 * freedom + 3.0)
-    return gaussian(bend * np.sqrt(freedom * np.log1p(ratio * ratio / freedom)))
+    return _student(ratio, freedom, _bend(freedom))
+
+
+def _bend(freedom: Doubles) -> Doubles:
+    bent: Doubles = (8.0 * freedom + 1.0) / (8.0 * freedom + 3.0)
+    return bent
+
+
+def _student(ratio: Doubles, freedom: Doubles, bend: Doubles) -> Doubles:
+    size = ratio * ratio
+    size /= freedom
+    np.log1p(size, out=size)
+    size *= freedom
+    np.sqrt(size, out=size)
+    size *= bend
+    return gaussian(size)
 
 
 def gaussian(size: Doubles) -> Doubles:
@@ -89,5 +118,11 @@ def gaussian(size: Doubles) -> Doubles:
     >>> gaussian(np.array([1.959964, 6.0])).round(2)  # probabilities 0.05 and 2e-9: 3.00 and 20.04
     array([ 2.95, 20.03])
     """
-    surprise: Doubles = 0.5 * size * size + np.log(0.25 * sqrt(2.0 * pi) * (size + np.sqrt(size * size + 8.0 / pi)))
-    return surprise
+    square = size * size
+    mills = np.sqrt(square + 8.0 / pi)
+    mills += size
+    mills *= 0.25 * sqrt(2.0 * pi)
+    np.log(mills, out=mills)
+    square *= 0.5
+    square += mills
+    return square

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge.rows import Bools, Floats, Rows, grow
+from edge.rows import Bools, Floats, Rows, all_of, at, grow
 
 
 def pull(means: Sequence[float]) -> Floats:
@@ -87,19 +87,20 @@ class Windows:
         Returns:
             What came before; in an empty window, the new sample itself.
         """
-        filled = self.filled[rows]
-        if not filled.all():
+        these = at(rows)
+        filled = self.filled[these]
+        if not all_of(filled == self.steps):
             empty = filled == 0
             self._values[rows[empty]] = scaled[empty][:, None, :]
             self._means[rows[empty]] = scaled[empty][:, None, :]
-        place = self._newest[rows]
+            self.filled[these] = np.minimum(filled + 1, self.steps)
+        place = self._newest[these]
         before: Floats = self._values[rows, place]
         place = (place + 1) % self.steps
         self._values[rows, place] = scaled
-        self._newest[rows] = place
-        self.filled[rows] = np.minimum(filled + 1, self.steps)
-        means = follow(self._means[rows], scaled, self._weight)
-        self._means[rows] = means
+        self._newest[these] = place
+        means = follow(self._means[these], scaled, self._weight)
+        self._means[these] = means
         return Past(before, means)
 
     def lags(self, rows: Rows, count: int) -> Floats:
@@ -114,5 +115,5 @@ class Windows:
 
     def full(self, rows: Rows) -> Bools:
         """Tell which windows are full, shape (wave,)."""
-        full: Bools = self.filled[rows] == self.steps
+        full: Bools = self.filled[at(rows)] == self.steps
         return full

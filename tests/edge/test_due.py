@@ -23,8 +23,8 @@ class Lists:
         absent = np.full((KINDS, SENSORS), np.nan)
         kept = self.said[row]
         return np.stack([
-            kept[-horizon][place] if len(kept) >= horizon else absent for place, horizon in enumerate(self.horizons)
-        ])  # fmt: skip
+            kept[-horizon][:, place] if len(kept) >= horizon else absent for place, horizon in enumerate(self.horizons)
+        ], axis=1)  # fmt: skip
 
 
 def rows_of(*rows: int) -> np.ndarray:
@@ -33,7 +33,7 @@ def rows_of(*rows: int) -> np.ndarray:
 
 def numbered(first: int, wave: int, horizons: int) -> np.ndarray:
     """Return what may be said of a wave, every number another one."""
-    shape = (wave, horizons, KINDS, SENSORS)
+    shape = (wave, KINDS, horizons, SENSORS)
     return (first + np.arange(np.prod(shape))).reshape(shape).astype(np.float32)
 
 
@@ -75,8 +75,8 @@ def test_each_horizon_is_due_when_its_steps_are_over() -> None:
     due.admit(1)
     taken = []
     for step in range(5):
-        taken.append(due.take(rows_of(0))[0, :, 0, 0].tolist())
-        due.put(rows_of(0), np.full((1, 2, 1, 1), float(step), np.float32))
+        taken.append(due.take(rows_of(0))[0, 0, :, 0].tolist())
+        due.put(rows_of(0), np.full((1, 1, 2, 1), float(step), np.float32))
     assert np.array_equal(taken, [[np.nan] * 2, [0, np.nan], [1, np.nan], [2, 0], [3, 1]], equal_nan=True)
 
 
@@ -99,8 +99,8 @@ def test_nothing_is_due_of_a_stream_that_was_forgotten_until_its_own_steps_are_o
     assert np.isnan(due.take(rows_of(0))).all()
     assert np.array_equal(due.take(rows_of(1)), other)
     due.put(rows_of(0), numbered(7, 1, 2))
-    assert np.array_equal(due.take(rows_of(0))[0, 0], numbered(7, 1, 2)[0, 0])
-    assert np.isnan(due.take(rows_of(0))[0, 1]).all()
+    assert np.array_equal(due.take(rows_of(0))[0, :, 0], numbered(7, 1, 2)[0, :, 0])
+    assert np.isnan(due.take(rows_of(0))[0, :, 1]).all()
 
 
 def test_streams_admitted_later_have_nothing_due_and_leave_the_others_alone() -> None:
