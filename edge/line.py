@@ -62,6 +62,7 @@ class Service:
         self.rows: dict[str, int] = {}
         self.grids: list[Grid] = []
         self.publish: list[tuple[str, ...]] = []
+        self.tells_forecasts = False
         self.waiting: list[tuple[int, Sample]] = []
 
     def admit(self, stream: str, table: StreamConfig) -> int:
@@ -79,6 +80,7 @@ class Service:
             )
         )
         self.publish.append(table.publish)
+        self.tells_forecasts |= "forecast" in table.publish
         return row
 
 
@@ -251,7 +253,7 @@ class Line:
     def _tell_states(self, service: Service, verdicts: Verdicts) -> list[Outgoing]:
         learned, streams = service.cohort.learned, service.cohort.streams
         news = []
-        wave = message.said(verdicts)
+        wave = message.said(verdicts, horizons=None if service.tells_forecasts else 1)
         heard: list[bool] = np.any(verdicts.measured, axis=1).tolist()
         primed: list[bool] = np.any(np.isfinite(verdicts.forecast[:, 0]), axis=1).tolist()
         for place, row in enumerate(verdicts.rows.tolist()):

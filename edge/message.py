@@ -64,7 +64,8 @@ class Said(NamedTuple):
     Attributes:
         times, values, measured, score: as in `edge.cohort.Verdicts`.
         expected: for each stream and sensor the forecast made for this sample, its lower and its upper bound.
-        forecast: for each stream, horizon and sensor what comes next, its lower and its upper bound.
+        forecast: for each stream, horizon and sensor what comes next, its lower and its upper bound; the first horizon
+            only, unless more were asked for.
     """
 
     times: list[float]
@@ -75,10 +76,11 @@ class Said(NamedTuple):
     forecast: list[list[list[Bounds]]]
 
 
-def said(verdicts: Verdicts) -> Said:
-    """Unpack the verdicts of a wave."""
+def said(verdicts: Verdicts, *, horizons: int | None = None) -> Said:
+    """Unpack the verdicts of a wave, with so many of the horizons; None for all."""
+    ahead = (verdicts.forecast, verdicts.forecast_lower, verdicts.forecast_upper)
     expected = np.stack((verdicts.expected, verdicts.lower, verdicts.upper), axis=-1)
-    forecast = np.stack((verdicts.forecast, verdicts.forecast_lower, verdicts.forecast_upper), axis=-1)
+    forecast = np.stack([each[:, :horizons] for each in ahead], axis=-1)
     return Said(
         verdicts.times.tolist(),
         verdicts.values.tolist(),
