@@ -12,15 +12,16 @@ from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 
+def repeat(client: Client, userdata: object, message: MQTTMessage) -> None:
+    """Publish what came."""
+    client.publish(f"tidegate/echo/{message.topic[5:]}/state", message.payload)
+
+
 def main() -> None:
     """Echo until killed."""
     port, qos = int(sys.argv[1]), int(sys.argv[2])
     client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
-
-    def echo(client: Client, userdata: object, message: MQTTMessage) -> None:
-        client.publish(f"tidegate/echo/{message.topic[5:]}/state", message.payload)
-
-    client.on_message = echo
+    client.on_message = repeat
     client.on_connect = lambda client, *_: client.subscribe("echo/#", qos)
     client.on_subscribe = lambda *_: print("ready", flush=True)
     client.connect("127.0.0.1", port)

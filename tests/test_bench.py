@@ -1,0 +1,78 @@
+"""Hold the benchmarks to what they say of themselves, without measuring anything."""
+
+import pytest
+from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+
+from tests.bench.common import PERIOD, Figure, recording
+from tests.bench.step import Waves
+from tests.bench.throughput import packets, publish_packet
+
+
+def unpack(packet: bytes) -> tuple[int, bytes]:
+    """Return flags and body of a packet, whose length must be what it says (MQTT 3.1.1, section 2.2.3)."""
+    length, place = 0, 1
+    for power in range(4):
+        digit = packet[place]
+        length += (digit & 0x7F) << 7 * power
+        place += 1
+        if not digit & 0x80:
+            break
+    assert len(packet) == place + length
+    return packet[0], packet[place:]
+
+
+@pytest.mark.parametrize("size", [0, 1, 119, 120, 121, 16_375, 16_376, 16_377, 70_000])
+@pytest.mark.parametrize("qos", [0, 1])
+def test_a_packet_is_what_the_standard_says(size: int, qos: int) -> None:
+    flags, body = unpack(publish_packet("bench", b"x" * size, qos, 258))
+    assert flags == 0x30 + 2 * qos
+    assert body == b"\x00\x05bench" + b"\x01\x02" * qos + b"x" * size
+
+
+def test_packets_speak_for_every_stream_sample_by_sample() -> None:
+    said = packets("bench", 2, 1, 1, range(3, 5))
+    topics = []
+    while said:
+        length = 2 + said[1]
+        flags, body = unpack(said[:length])
+        topics.append((flags, body[2:10].decode(), int.from_bytes(body[10:12])))
+        said = said[length:]
+    assert topics == [(0x32, "bench/m0", 1), (0x32, "bench/m1", 2), (0x32, "bench/m0", 3), (0x32, "bench/m1", 4)]
+
+
+def test_a_ratio_is_that_of_the_medians() -> None:
+    assert Figure(name="a", unit="us", ours=(1.0, 9.0, 3.0), reference=(2.0, 2.0, 50.0)).ratio == 1.5
+    assert Figure(name="a", unit="us", ours=(1.0,)).ratio is None
+
+
+def test_a_recording_of_several_streams_is_in_turn_and_in_order() -> None:
+    drawn = recording(3, 4, streams=2)
+    assert drawn.values.shape == (8, 3)
+    assert drawn.streams.tolist() == [0, 1] * 4
+    assert (drawn.times[::2] == drawn.times[1::2]).all()
+
+
+def test_waves_go_on_where_they_stopped() -> None:
+    waves = Waves(3, 2)
+    first, second = waves.take(2)
+    (third,) = waves.take(1)
+    times = [wave[0][1].time for wave in (first, second, third)]
+    assert [times[1] - times[0], times[2] - times[1]] == [PERIOD, PERIOD]
+    assert [row for row, _ in third] == [0, 1, 2]
+
+
+def test_the_echo_says_what_it_heard() -> None:
+    from tests.bench import echo
+
+    said: list[tuple[str, bytes]] = []
+
+    class Heard(Client):
+        def publish(self, topic: str, payload: bytes, *rest: object) -> None:  # type: ignore[override]
+            said.append((topic, payload))
+
+    client = Heard(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
+    message = MQTTMessage(topic=b"echo/m7")
+    message.payload = b"{}"
+    echo.repeat(client, None, message)
+    assert said == [("tidegate/echo/m7/state", b"{}")]
