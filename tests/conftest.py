@@ -1,4 +1,4 @@
-"""What tests of several files share: a real mosquitto on a free port."""
+"""What tests of several files share: a real mosquitto on a free port, and how long an example may take."""
 
 import os
 import shutil
@@ -10,6 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is no fault of what is tested; tests that hang are ended by pytest-timeout.
+settings.register_profile("tidegate", deadline=None)
+settings.load_profile("tidegate")
 
 HOST = "127.0.0.1"
 # Debian keeps servers where a user's PATH does not look.

@@ -7,7 +7,7 @@ every level. Decoding is the daemon's hot path, so paths are split once, and a k
 import json
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import orjson
 
@@ -16,6 +16,7 @@ from edge.reading import Decoded, parse_time, parse_value
 
 _ABSENT = object()  # None would be a null that is there
 
+_NUMBERS = {float, int}  # and no bool
 DEEPEST = 500  # levels that every Python's own parser takes; a sensor's payload has a handful
 
 
@@ -30,10 +31,11 @@ class _Turn(NamedTuple):
 class Json:
     """Read a payload that is JSON."""
 
-    __slots__ = ("_sensors", "_time")
+    __slots__ = ("_names", "_sensors", "_time")
 
     def __init__(self, paths: Sequence[str], time_path: str | None) -> None:
         """Take the path of each sensor, and that of the event time if there is one."""
+        self._names = tuple(paths)
         self._sensors = tuple((path, _turns(path)) for path in paths)
         self._time = None if time_path is None else (time_path, _turns(time_path))
 
@@ -47,6 +49,9 @@ class Json:
         Decoded(time=60.0, values=(21.5, nan), refused=(ReadingError('wrong_type: rh: bool'),))
         """
         content = _parse(payload)
+        usual = self._read_usual(content)
+        if usual is not None:
+            return Decoded(self._read_time(content), usual, ())
         values: list[float] = []
         refused: list[ReadingError] = []
         for path, turns in self._sensors:
@@ -59,6 +64,19 @@ class Json:
         if all(map(math.isnan, values)):
             raise refused[0] if refused else ReadingError("missing", self._wanted())
         return Decoded(self._read_time(content), tuple(values), tuple(refused))
+
+    def _read_usual(self, content: object) -> tuple[float, ...] | None:
+        """Read what most payloads are: a key at the top for every sensor, and a number there; None for any other."""
+        if not isinstance(content, dict):
+            return None
+        found = tuple(map(content.get, self._names))
+        if not _NUMBERS.issuperset(map(type, found)):
+            return None
+        try:
+            values = tuple(map(float, cast("tuple[float, ...]", found)))
+        except OverflowError:  # a whole number of 400 digits, which the other parser lets through
+            return None
+        return values if math.isfinite(sum(values)) else None
 
     def _read_time(self, content: object) -> float | None:
         if self._time is None:

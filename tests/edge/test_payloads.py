@@ -40,6 +40,12 @@ def test_zero_is_a_value() -> None:
     assert climate(b'{"temperature": 0, "humidity": 0.0, "time": 0}') == Decoded(0.0, (0.0, 0.0), ())
 
 
+def test_whole_numbers_are_numbers_and_huge_ones_are_finite() -> None:
+    values = climate(b'{"temperature": 21, "humidity": 44.5}').values
+    assert (values, [type(value) for value in values]) == ((21.0, 44.5), [float, float])
+    assert climate(b'{"temperature": 1.1e308, "humidity": 1.2e308}').values == (1.1e308, 1.2e308)
+
+
 def test_without_an_event_time_there_is_none() -> None:
     assert climate(b'{"temperature": 1, "humidity": 2}').time is None
     assert Json(CLIMATE, None).decode(b'{"temperature": 1, "time": "yesterday"}').time is None
