@@ -36,8 +36,11 @@ def side_by_side(work: Callable[[Item], Result], items: Sequence[Item], *, jobs:
     pool = get_context("spawn").Pool(min(jobs, len(items)), _alone)
     try:
         yield from pool.imap_unordered(work, items)
-    finally:
+        pool.close()  # who has nothing left to do ends by itself: a signal in the middle of that is told as an error
+    except BaseException:
         pool.terminate()
+        raise
+    finally:
         pool.join()
 
 
