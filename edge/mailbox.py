@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 from edge.message import Outgoing
 
 OUTBOX = 20_000  # messages of each QoS that may wait to be sent: an event in each of 10,000 streams; some 10 MB
-COUNT_EVERY = 256
+COUNT_EVERY = 256  # messages of QoS 0 between two looks at which of them are written
 INFLIGHT = 20  # unacknowledged messages; mosquitto's own Receive Maximum
 
 
