@@ -180,7 +180,7 @@ class Connection:
         try:
             _connect(client, self._broker)
         except (OSError, UnicodeError) as error:  # no such host, nobody listens; a name that DNS cannot encode
-            self._tell(f"{self._where}: cannot be reached: {error}")
+            self._tell(f"{self._where}: cannot be reached: {error}; trying until it can")
             return Ending.FAILED
         self._listen(client)
         if self._answer is None:

@@ -102,9 +102,14 @@ def read_spans(path: Path, stream: str) -> list[tuple[str, float, float]]:
     spans = []
     for number, row in enumerate(rows, start=1):
         try:
-            spans.append((row.get(STREAM) or stream, parse_time(row.get("start")), parse_time(row.get("end"))))
+            start, end = parse_time(row["start"]), parse_time(row["end"])
         except ReadingError as wrong:
             raise RecordingError(f"{path}: row {number}: must have times `start` and `end`: {wrong}") from wrong
+        if end < start:
+            raise RecordingError(
+                f"{path}: row {number}: end: must not be before start ({quote(row['start'])}), got {quote(row['end'])}"
+            )
+        spans.append((row.get(STREAM) or stream, start, end))
     return spans
 
 

@@ -33,7 +33,7 @@ def card(manifest: Manifest) -> str:
         "",
         *quality_table(manifest.quality),
         "",
-        f"Alarm budget: {manifest.detection.false_alarms_per_week:g} false alarms a week and stream"
+        f"Alarm budget: {manifest.detection.false_alarms_per_week:g} a week and stream"
         f"{support(manifest)}. "
         f"Parity with Keras: {manifest.parity.correction:.3%} of the correction, {manifest.parity.forecast:.3%} of the "
         f"residual, over {manifest.parity.samples} samples.",

@@ -125,11 +125,14 @@ def _fit(options: argparse.Namespace) -> int:
 
     try:
         recordings = read(options.data, rows=options.rows, until=options.until)  # a wrong path is told at once
-        say("loading TensorFlow")
-        from training.card import card
-        from training.fit import ParityError, fit
-        from training.pack import pack
+    except OperatorError as wrong:
+        raise named(options.data, wrong) from wrong
+    say("loading TensorFlow")
+    from training.card import card
+    from training.fit import ParityError, fit
+    from training.pack import pack
 
+    try:
         prepared, fitted = fit(recordings, recipe, say)
     except OperatorError as wrong:
         raise named(options.data, wrong) from wrong

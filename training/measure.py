@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edge import bundle
 from edge.bundle import Bundle
-from edge.errors import counted
+from edge.errors import RecordingError, counted, quote
 from edge.learned import Learned
 from edge.manifest import Manifest
 from edge.manifest_tables import QualityRow
@@ -193,6 +193,11 @@ def _labels(files: Sequence[Path], streams: Sequence[str]) -> Labels | None:
             owner = streams[0]
         for stream, start, end in read_spans(file, owner):
             labels.setdefault(stream, []).append((start, end))
+    if labels and not set(labels) & set(streams):
+        raise RecordingError(
+            f"{files[0]}: must have events of a stream of the data ({quote(', '.join(streams))}), "
+            f"got {quote(', '.join(labels))}"
+        )
     return labels
 
 

@@ -1,6 +1,6 @@
 """Prepare a fit: find period, sensors, window and splits, and lay everything out step by step."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -110,7 +110,8 @@ def prepare(recordings: Sequence[Recording], recipe: Recipe) -> Prepared:
     cycles = find_cycles(kept, ends, period)
     means = recipe.data.means
     steps = [lay_steps(one, scaling, cycles, means, lags=lags, horizons=horizons) for one in kept]
-    notes = (*_refusals(recordings, sensors), *_notes(recordings, series, counts, np.array(sensors)[~moved]))
+    lacking = set() if recipe.data.sensors else {name for one in recordings for name in one.sensors} - set(sensors)
+    notes = (*_refusals(recordings, sensors), *_notes(recordings, series, counts, np.array(sensors)[~moved], lacking))
     return Prepared(
         sensors, period, window, lags, horizons, cycles, scaling, moved,
         tuple(kept), tuple(steps), tuple(cuts), counts, notes,
@@ -192,7 +193,11 @@ def _refusals(recordings: Sequence[Recording], sensors: Sequence[str]) -> list[s
 
 
 def _notes(
-    recordings: Sequence[Recording], series: Sequence[Series], counts: GridCounts, constant: NDArray[np.str_]
+    recordings: Sequence[Recording],
+    series: Sequence[Series],
+    counts: GridCounts,
+    constant: NDArray[np.str_],
+    lacking: Set[str],
 ) -> list[str]:
     """Say what was left out, so that nothing is lost silently."""
     dropped = sorted({name for recording in recordings for name in recording.dropped})
@@ -200,6 +205,7 @@ def _notes(
     rows = sum(len(recording.times) for recording in recordings)
     found = (
         (dropped, f"columns without numbers are left out: {', '.join(dropped)}"),
+        (lacking, f"sensors that not every file has are left out: {', '.join(sorted(lacking))}"),
         (short, f"streams of fewer than {FEWEST} samples are left out: {', '.join(short)}"),
         (counts.accepted < rows, _left_out(rows, counts)),
         (counts.restarts, f"{counted(counts.restarts, 'gap')} too long to be bridged; the state begins anew there"),

@@ -341,6 +341,13 @@ def test_a_file_without_the_columns_of_a_span_is_refused(tmp_path: Path, content
     assert refused.value.problems == (f"{path}: must have columns `start` and `end`, got {header!r}",)
 
 
+def test_a_span_that_ends_before_it_starts_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, "start,end\n5,5\n7,6\n")
+    with pytest.raises(RecordingError) as refused:
+        read_spans(path, "boiler")
+    assert refused.value.problems == (f"{path}: row 2: end: must not be before start ('7'), got '6'",)
+
+
 @pytest.mark.parametrize("content", ["start,end\n1,soon\n", b"start,end\n1,\xff\n"])
 def test_what_is_no_span_is_refused_with_its_row(tmp_path: Path, content: str | bytes) -> None:
     path = write(tmp_path, content)

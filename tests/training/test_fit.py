@@ -2,8 +2,10 @@
 
 import hashlib
 import os
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -287,3 +289,19 @@ def test_sensors_that_fall_silent_after_the_fit_split_give_a_bundle(tmp_path: Pa
     assert not learned.experience.heard.any()
     assert (weigh(learned.experience) == 1 / len(EXPERTS)).all()
     assert "too short to measure" in loaded.card
+
+
+def test_an_interrupt_while_tensorflow_loads_ends_fit_with_status_130(tmp_path: Path) -> None:
+    write_table(tmp_path / "one.csv", recording_of(chaos(300)))
+    command = [sys.executable, "-m", "training.cli", "fit", "--data", str(tmp_path / "one.csv")]
+    process = subprocess.Popen(
+        [*command, "--out", str(tmp_path / "x.bundle")], cwd=ROOT, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    assert process.stderr.readline() == "loading TensorFlow\n"
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=60.0)
+    assert (process.returncode, told.splitlines()[-1]) == (130, "interrupted")
+    assert "Traceback" not in told
+    assert [path.name for path in tmp_path.iterdir()] == ["one.csv"]

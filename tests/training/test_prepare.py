@@ -133,9 +133,20 @@ def test_whatever_is_left_out_is_said(tmp_path: Path) -> None:
     short = write_table(tmp_path / "short.csv", recording_of(moving(20, 3)))
     notes = "\n".join(prepare(read([path, short], rows=None, until=None), Recipe()).notes)
     assert "columns without numbers are left out: remark" in notes
+    assert "sensors that not every file has" not in notes
     assert "a: 1 cell without a number, the first at row 5: 'broken' (stream long)" in notes
     assert "streams of fewer than 60 samples are left out: short" in notes
     assert "1 row of 321 left out: 1 of a period that had one already" in notes
+
+
+def test_sensors_that_not_every_file_has_are_said_unless_others_were_asked_for(tmp_path: Path) -> None:
+    whole = recording_of(moving(300, 3))
+    fewer = replace(whole, sensors=("b", "a", "d"), stream_names=("other",))
+    said = prepare([whole, fewer], Recipe())
+    assert said.sensors == ("a", "b")
+    assert "sensors that not every file has are left out: c, d" in said.notes
+    asked = prepare([whole, fewer], replace(Recipe(), data=replace(Recipe().data, sensors=("a", "b"))))
+    assert not any("not every file" in note for note in asked.notes)
 
 
 def test_refused_cells_are_said_for_each_sensor_that_serves_over_all_files() -> None:

@@ -56,6 +56,23 @@ def test_a_preview_is_how_often_it_would_have_fired_and_no_more(
     assert told.err == ""
 
 
+def test_a_preview_on_training_data_alone_says_so(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert report(folder, "--preview") == 0
+    assert "No row is newer" not in capsys.readouterr().out
+    write_table(folder / "taught.csv", recording_of(chaos(600)))
+    assert cli.main(["report", str(folder / "chaos.bundle"), "--data", str(folder / "taught.csv"), "--preview"]) == 0
+    assert "No row is newer than the training data" in capsys.readouterr().out
+
+
+def test_events_of_no_stream_of_the_data_are_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    events = folder / "other.csv"
+    events.write_text("stream,start,end\nboiler,1,2\n")
+    assert report(folder, "--events", events) == 2
+    assert (
+        capsys.readouterr().err == f"error: {events}: must have events of a stream of the data ('one'), got 'boiler'\n"
+    )
+
+
 def test_json_holds_the_same(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert report(folder, "--json") == 0
     told = json.loads(capsys.readouterr().out)
