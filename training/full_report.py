@@ -88,7 +88,8 @@ def _curves(curves: Curves) -> Section:
     notes.append(
         f"Strength is counted in spreads of the sensor's changes from one row to the next; of stuck, dropout and swap "
         f"it is the share that is lost, missing or mixed in. A fault lasts {curves.rows} rows; a spike one, and is "
-        f"looked for in {ECHO} more. By chance: at the same places without the fault; what is found no oftener is not seen."
+        f"looked for in {ECHO} more. By chance: at the same places without the fault; what is found no oftener is not "
+        "seen."
     )
     drawn = [(kind, list(points)) for kind, points in groupby(curves.points, key=lambda point: point.kind)]
     return Section(
@@ -121,8 +122,8 @@ def previewed(told: Preview) -> list[Section]:
         f"The bundle is set to {told.configured:g} a week and stream. What nobody labelled counts as an alarm, and "
         "a disturbance that happened is no false one. The calibrate split is where the thresholds come from.",
         f"Worth: alarms that the budget allows in these rows; of fewer than {ENOUGH:g} nothing can be said but that "
-        "there were far too many. Whether the budget is kept is asked without the events in labels. The strongest are told "
-        "as the largest budget tells them, which opens them earlier and closes them later than a smaller one.",
+        "there were far too many. Whether the budget is kept is asked without the events in labels. The strongest are "
+        "told as the largest budget tells them, which opens them earlier and closes them later than a smaller one.",
     ]
     if not any(rate.span == NEWER for rate in told.rates):
         notes.insert(0, "No row is newer than the training data: what follows was counted on rows the bundle has seen.")
