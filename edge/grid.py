@@ -142,10 +142,20 @@ class Grid:
             self._counts.duplicate += 1
             return []
         self._counts.accepted += 1
+        if readings.whole and self._closed:  # as nearly always where a payload speaks for all sensors
+            return self._take_whole(readings, ahead)
         samples = self._advance(ahead) if ahead else []
         self._fill(readings)
         if readings.whole or not any(map(isnan, self._values)):
             samples.append(self._close())
+        return samples
+
+    def _take_whole(self, readings: Readings, ahead: int) -> list[Sample]:
+        """Make a sample of a payload that fills a later cell by itself; that cell is closed as soon as it is open."""
+        samples = self._bridge(ahead) if ahead > 1 else []
+        self._cell += ahead
+        samples.append(Sample(readings.time, tuple(readings.values), self._restart))
+        self._restart = False
         return samples
 
     def _fill(self, readings: Readings) -> None:
@@ -160,13 +170,17 @@ class Grid:
     def _advance(self, ahead: int) -> list[Sample]:
         """Close the open cell, bridge the empty ones, and open the cell `ahead` of it."""
         samples = [] if self._closed else [self._close()]
-        nothing = (nan,) * len(self._values)
-        for cell in range(self._cell + 1, self._cell + ahead):
-            samples.append(Sample(self._anchor + cell * self._period, nothing, False))
-        self._counts.empty += ahead - 1
+        samples += self._bridge(ahead)
         self._cell += ahead
         self._open()
         return samples
+
+    def _bridge(self, ahead: int) -> list[Sample]:
+        """Return an empty sample for each cell between the open one and the one `ahead` of it."""
+        self._counts.empty += ahead - 1
+        nothing = (nan,) * len(self._values)
+        between = range(self._cell + 1, self._cell + ahead)
+        return [Sample(self._anchor + cell * self._period, nothing, False) for cell in between]
 
     def _hold_back(self, readings: Readings) -> list[Sample]:
         """Keep readings that do not fit; enough of them that follow on each other begin the time line anew."""

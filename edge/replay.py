@@ -14,6 +14,7 @@ from edge.grid import Grid, GridCounts, Sample
 from edge.learned import Learned
 from edge.reading import Readings
 from edge.recording import Recording
+from edge.rows import at
 from edge.runtime import Step
 
 CHUNK = 20_000  # rows that go through the line together; bounds the memory of what waits
@@ -121,13 +122,17 @@ class Replay:
         for start in range(0, len(values), CHUNK):
             waiting: list[tuple[int, Sample]] = []
             owners: Owners = defaultdict(deque)
-            for place in range(start, min(start + CHUNK, len(values))):
-                row, grid = rows[recording.streams[place]]
-                time = float(recording.times[place])
-                samples = grid.push(Readings(time, values[place].tolist(), time, whole=True))
+            chunk = slice(start, start + CHUNK)
+            told = zip(
+                recording.streams[chunk].tolist(), recording.times[chunk].tolist(), values[chunk].tolist(), strict=True
+            )
+            for place, (stream, time, heard) in enumerate(told, start=start):
+                row, grid = rows[stream]
+                samples = grid.push(Readings(time, heard, time, whole=True))
                 waiting += [(row, sample) for sample in samples]
                 # A row owns the last sample that it completed; one that is late or held back owns none.
-                owners[row].extend([None] * (len(samples) - 1) + [place] * bool(samples))
+                if samples:
+                    owners[row].extend([*[None] * (len(samples) - 1), place])
             self._advance(waiting, owners, said, watch)
             if progress:
                 progress(min(CHUNK, len(values) - start))
@@ -154,11 +159,18 @@ class Replay:
             said.news.extend(self._events.advance(verdicts))
             if watch:
                 watch(verdicts)
-            for index, (row, _) in enumerate(wave):
-                place = owners[row].popleft()
-                if place is not None:
-                    said.expected[place] = verdicts.expected[index]
-                    said.lower[place] = verdicts.lower[index]
-                    said.upper[place] = verdicts.upper[index]
-                    said.score[place] = verdicts.score[index]
-                    said.events[place] = self._events.open_id(row)
+            self._write(said, verdicts, [owners[row].popleft() for row, _ in wave])
+
+    def _write(self, said: Replayed, verdicts: Verdicts, places: list[int | None]) -> None:
+        """Write the verdicts of a wave to the rows that own its samples."""
+        owned = [(index, place) for index, place in enumerate(places) if place is not None]
+        if not owned:
+            return
+        mine, rows = map(at, np.array(owned).T)
+        said.expected[rows] = verdicts.expected[mine]
+        said.lower[rows] = verdicts.lower[mine]
+        said.upper[rows] = verdicts.upper[mine]
+        said.score[rows] = verdicts.score[mine]
+        if self._events.count():
+            for index, place in owned:
+                said.events[place] = self._events.open_id(int(verdicts.rows[index]))

@@ -141,6 +141,7 @@ DIAGRAM: dict[str, set[str]] = {
         "edge.learned",
         "edge.reading",
         "edge.recording",
+        "edge.rows",
         "edge.runtime",
     },
     "edge.replay_files": {
