@@ -109,7 +109,7 @@ bench: build/motes.bundle mosquitto ## measure throughput, step, replay, memory,
 	$(BIN)/python -m tests.bench.throughput
 	$(BIN)/python -m tests.bench.step
 	$(BIN)/python -m tests.bench.replay
-	$(BIN)/python tests/bench/figures.py build/motes.bundle data/wsn/singlehop_indoor_moteid2.csv.gz
+	$(BIN)/python -m tests.bench.live
 	$(BIN)/python tests/bench/window_curve.py build/motes.bundle data/wsn/singlehop_indoor_moteid2.csv.gz
 
 # ---- working on it

@@ -6,7 +6,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from tests.bench.common import PERIOD, Figure, recording
 from tests.bench.step import Waves
-from tests.bench.throughput import packets, publish_packet
+from tests.bench.throughput import Listener, packets, publish_packet
 
 
 def unpack(packet: bytes) -> tuple[int, bytes]:
@@ -76,3 +76,11 @@ def test_the_echo_says_what_it_heard() -> None:
     message.payload = b"{}"
     echo.repeat(client, None, message)
     assert said == [("tidegate/echo/m7/state", b"{}")]
+
+
+def test_packets_are_counted_wherever_the_network_cuts_them() -> None:
+    said = b"\x90\x03\x00\x01\x00" + b"".join(publish_packet("t", b"x" * size, 0, 1) for size in (0, 130, 20_000, 5))
+    for piece in (1, 2, 3, 7, 1000, len(said)):
+        listener = object.__new__(Listener)
+        listener._rest = b""
+        assert sum(listener._count(said[cut : cut + piece]) for cut in range(0, len(said), piece)) == 4

@@ -3,14 +3,13 @@
     python -m tests.bench.throughput                                  # 1,000 streams, 8 sensors, QoS 0 and 1
     python -m tests.bench.throughput --streams 1 10 100 1000 10000 --sensors 1 8 --runs 5
 
-Readings are written to the broker as fast as it takes them, from packets that were laid out before; `mosquitto_sub`
-hears the states. A state is published for every reading. What is told is the messages a second from the first
+Readings are written to the broker as fast as it takes them, from packets that were laid out before, and states are
+counted as they come. A state is published for every reading. What is told is the messages a second from the first
 packet to the last state, and the processor time of the one process a message: the daemon's, and the echo's.
 """
 
 import os
 import select
-import shutil
 import signal
 import socket
 import subprocess
@@ -81,10 +80,8 @@ class Generator:
     """Write packets to a broker as fast as it takes them."""
 
     def __init__(self, port: int) -> None:
-        """Connect as a client of MQTT 3.1.1."""
-        self._socket = socket.create_connection(("127.0.0.1", port))
-        self._socket.sendall(b"\x10\x0e\x00\x04MQTT\x04\x02\x00\x00\x00\x02gg")
-        assert self._socket.recv(4)[:1] == b"\x20", "no CONNACK"
+        """Connect."""
+        self._socket = _connect(port, b"gg")
 
     def send(self, packets: bytes) -> None:
         """Send all packets, and take the acknowledgements that come meanwhile."""
@@ -152,31 +149,76 @@ def daemon(port: int, qos: int, path: Path, folder: Path, inbox: int) -> Iterato
                 process.wait(20)
 
 
-@contextmanager
-def listener(port: int, to: str, messages: int) -> Iterator["subprocess.Popen[bytes]"]:
-    """Hear that many states, then end."""
-    command = shutil.which("mosquitto_sub")
-    if command is None:
-        raise SystemExit("mosquitto_sub is needed: apt-get install mosquitto-clients")
-    told = [command, "-p", str(port), "-t", f"tidegate/{to}/+/state", "-C", str(messages), "-F", "%p"]
-    with subprocess.Popen(told, stdout=subprocess.DEVNULL) as process:
-        time.sleep(0.2)
-        try:
-            yield process
-        finally:
-            process.kill()
+class Listener:
+    """Count the states that come, and look at none of them."""
+
+    def __init__(self, port: int, to: str) -> None:
+        """Subscribe as a client of MQTT 3.1.1."""
+        self._socket = _connect(port, b"ll")
+        topic = f"tidegate/{to}/+/state".encode()
+        body = b"\x00\x01" + len(topic).to_bytes(2) + topic + b"\x00"
+        self._socket.sendall(b"\x82" + bytes([len(body)]) + body)
+        if self._socket.recv(5)[:1] != b"\x90":
+            raise SystemExit("the broker grants no subscription")
+        self._rest = b""
+
+    def wait(self, messages: int, seconds: float) -> None:
+        """Return when so many have come.
+
+        Raises:
+            SystemExit: fewer came within the time.
+        """
+        heard, give_up_at = 0, time.monotonic() + seconds
+        while heard < messages:
+            readable, _, _ = select.select([self._socket], [], [], max(0.0, give_up_at - time.monotonic()))
+            if not readable:
+                raise SystemExit(f"{messages} readings had {heard} answers in {seconds:g} s")
+            heard += self._count(self._socket.recv(1 << 18))
+
+    def _count(self, came: bytes) -> int:
+        whole, place, heard = self._rest + came, 0, 0
+        while (end := _end(whole, place)) is not None:
+            heard += whole[place] >> 4 == 3
+            place = end
+        self._rest = whole[place:]
+        return heard
+
+    def close(self) -> None:
+        """Hang up."""
+        self._socket.close()
+
+
+def _end(packets: bytes, place: int) -> int | None:
+    """Return where the packet at a place ends; None where not all of it is there."""
+    length = shift = 0
+    for cursor in range(place + 1, min(place + 5, len(packets))):
+        length |= (packets[cursor] & 0x7F) << shift
+        shift += 7
+        if packets[cursor] < 0x80:
+            end = cursor + 1 + length
+            return end if end <= len(packets) else None
+    return None
+
+
+def _connect(port: int, name: bytes) -> socket.socket:
+    """Connect as a client of MQTT 3.1.1, with a name of two letters and no keepalive."""
+    connected = socket.create_connection(("127.0.0.1", port))
+    connected.sendall(b"\x10\x0e\x00\x04MQTT\x04\x02\x00\x00\x00\x02" + name)
+    if connected.recv(4)[:1] != b"\x20":
+        raise SystemExit("the broker lets nobody in")
+    return connected
 
 
 def measure(process: int, port: int, to: str, said: bytes, messages: int) -> Run:
     """Send readings and wait for as many states."""
-    with listener(port, to, messages) as heard:
-        generator = Generator(port)
-        cpu, begun = cpu_seconds(process), time.perf_counter()
-        generator.send(said)
-        heard.wait(600)
-        taken = time.perf_counter() - begun
-        used = cpu_seconds(process) - cpu
-        generator.close()
+    listener, generator = Listener(port, to), Generator(port)
+    cpu, begun = cpu_seconds(process), time.perf_counter()
+    generator.send(said)
+    listener.wait(messages, 600.0)
+    taken = time.perf_counter() - begun
+    used = cpu_seconds(process) - cpu
+    generator.close()
+    listener.close()
     return Run(messages / taken, 1e6 * used / messages)
 
 
