@@ -11,7 +11,7 @@ from numpy import nan
 from edge.alarm import alarm_surprise
 from edge.bundle import Bundle
 from edge.clock import DAY
-from edge.cohort import PARTS, Cohort, Verdicts, waves
+from edge.cohort import LONGEST, PARTS, Cohort, Verdicts, waves
 from edge.experts import EXPERTS, inexperienced, weigh
 from edge.grid import Sample
 from tests.edge.conftest import (
@@ -482,3 +482,11 @@ def test_wild_values_do_not_silence_a_stream_for_good(loaded: Callable[[str], Bu
     said = advance_all(cohort, samples)[-1]
     assert np.isfinite(said.forecast).all()
     assert np.isfinite(said.score[0])
+
+
+def test_a_wave_is_cut_where_it_grows_too_long_and_no_stream_overtakes_itself() -> None:
+    first, second = at(0, 1.0, 1.0), at(1, 2.0, 2.0)
+    cut = waves([(row, sample) for sample in (first, second) for row in range(LONGEST + 3)])
+    assert [len(wave) for wave in cut] == [LONGEST, 3, LONGEST, 3]
+    assert [row for row, _ in cut[0] + cut[1]] == list(range(LONGEST + 3))
+    assert {sample.time for _, sample in cut[0] + cut[1]} == {first.time}
