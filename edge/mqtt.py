@@ -222,7 +222,8 @@ class Connection:
         readable, writable, _ = select.select(ours, [sock] if client.want_write() else [], [], timeout)
         self._waker.hush()
         code = MQTTErrorCode.MQTT_ERR_SUCCESS
-        if writable or client.want_write():
+        # Also when what we were woken for is written already: only then does paho call us for the next message again.
+        if writable or self._waker in readable or client.want_write():
             code = client.loop_write()
         if code == MQTTErrorCode.MQTT_ERR_SUCCESS and (sock in readable or _has_pending(sock)):
             code = self._hear(client)

@@ -359,6 +359,28 @@ def test_what_was_not_acknowledged_is_sent_again_to_the_next_broker(
     assert connection.counters.publish_dropped == 0
 
 
+def test_no_message_lies_about_until_the_next_look_at_the_deadlines(
+    mosquitto: Mosquitto, node: str, dial: Dial, observe: Observe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.mqtt.TICK", 3.0)
+    connection = wait_for_ready(dial(mosquitto.port, (f"{node}/#", 0)))
+    observer = observe(mosquitto.port, f"out/{node}")
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # the threads are to meet in the middle of everything
+    try:
+        for _ in range(400):
+            for _ in range(60):
+                connection.publish(f"out/{node}", b"burst")
+            time.sleep(0.005)
+            connection.publish(f"out/{node}", b"alone")
+            begun = time.monotonic()
+            while observer.hear().payload != b"alone":
+                pass
+            assert time.monotonic() - begun < 1.5
+    finally:
+        sys.setswitchinterval(interval)
+
+
 def test_a_broker_that_stands_still_neither_blocks_a_publish_nor_fills_the_memory(
     broker: Mosquitto, dial: Dial, node: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
