@@ -7,7 +7,8 @@ deadline for a CONNACK (some servers never answer an MQTT 5 CONNECT), cannot be 
 whole queue at once after a reconnect, and nobody hears when it dies.
 
 All that has come is heard before the other thread is called, so that it judges many streams at once. With a call for
-every message the two threads took turns at the interpreter's lock: waves of 1 to 2 streams at full load, now of 500.
+every message the two threads took turns at the interpreter's lock: at full load of 1,000 streams waves of 4 to 12 of
+them (the median 1), now of 500.
 
 `retained` means: an old message, sent because we subscribed. Retain As Published stays off for that reason: with it, a
 live reading that its sender asks the broker to keep (ESPHome does) could not be told from a stale one.

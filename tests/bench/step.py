@@ -92,54 +92,60 @@ def against_others(sensors: int, runs: int) -> list[Figure]:
     return figures
 
 
-def _others(sensors: int) -> Iterator[tuple[str, str, Callable[[], object], int]]:
+Other = tuple[str, str, Callable[[], object], int]  # name, bound, what takes the time, readings that it takes it for
+
+
+def _others(sensors: int) -> Iterator[Other]:
+    yield _window_anew(sensors)
+    if find_spec("keras"):
+        yield _keras(sensors)
+    if find_spec("river"):
+        yield from _river(sensors)
+    else:
+        print("note: no River here: pip install river", file=sys.stderr)
+
+
+def _window_anew(sensors: int) -> Other:
     model = bundle(sensors).model
     random = np.random.default_rng(1)
     window = WindowModel(model, WINDOW)
     x, lags, state = (
         random.normal(size=(1, width)).astype(np.float32) for width in (model.inputs, model.lags, window.units)
     )
-    yield (
-        f"a window of {WINDOW} run anew",
-        "must 1/20, goal 1/100",
-        lambda: [window(x, lags, state) for _ in range(50)],
-        50,
-    )
-    if find_spec("keras"):
-        import keras
+    work = lambda: [window(x, lags, state) for _ in range(50)]  # noqa: E731
+    return f"a window of {WINDOW} run anew", "must 1/20, goal 1/100", work, 50
 
-        network = keras.Sequential([
-            keras.Input((WINDOW, sensors)),
-            *(keras.layers.LSTM(units, return_sequences=place + 1 < len(UNITS)) for place, units in enumerate(UNITS)),
-            keras.layers.Dense(sensors),
-        ])  # fmt: skip
-        past = random.normal(size=(1, WINDOW, sensors)).astype(np.float32)
-        network.predict(past, verbose=0)
-        yield (
-            "Keras predict",
-            "must 1/1,000, goal 1/10,000",
-            lambda: [network.predict(past, verbose=0) for _ in range(10)],
-            10,
-        )
-    if find_spec("river"):
-        from river import anomaly
 
-        rows = [
-            {str(sensor): float(value) for sensor, value in enumerate(row)} for row in random.random((500, sensors))
-        ]
-        trees = anomaly.HalfSpaceTrees(seed=1)
-        yield "River's HalfSpaceTrees", "", lambda: [(trees.score_one(row), trees.learn_one(row)) for row in rows], 500
-        scorers = [anomaly.GaussianScorer() for _ in range(sensors)]
+def _keras(sensors: int) -> Other:
+    import keras
 
-        def score() -> None:
-            for row in rows:
-                for scorer, value in zip(scorers, row.values(), strict=True):
-                    scorer.score_one(None, value)
-                    scorer.learn_one(None, value)
+    network = keras.Sequential([
+        keras.Input((WINDOW, sensors)),
+        *(keras.layers.LSTM(units, return_sequences=place + 1 < len(UNITS)) for place, units in enumerate(UNITS)),
+        keras.layers.Dense(sensors),
+    ])  # fmt: skip
+    past = np.random.default_rng(1).normal(size=(1, WINDOW, sensors)).astype(np.float32)
+    network.predict(past, verbose=0)
+    work = lambda: [network.predict(past, verbose=0) for _ in range(10)]  # noqa: E731
+    return "Keras predict", "must 1/1,000, goal 1/10,000", work, 10
 
-        yield "River's GaussianScorer for each sensor", "", score, 500
-    else:
-        print("note: no River here: pip install river", file=sys.stderr)
+
+def _river(sensors: int) -> Iterator[Other]:
+    from river import anomaly
+
+    drawn = np.random.default_rng(1).random((500, sensors)).tolist()
+    rows = [{str(sensor): value for sensor, value in enumerate(row)} for row in drawn]
+    trees = anomaly.HalfSpaceTrees(seed=1)
+    scorers = [anomaly.GaussianScorer() for _ in range(sensors)]
+
+    def score() -> None:
+        for row in rows:
+            for scorer, value in zip(scorers, row.values(), strict=True):
+                scorer.score_one(None, value)
+                scorer.learn_one(None, value)
+
+    yield "River's HalfSpaceTrees", "", lambda: [(trees.score_one(row), trees.learn_one(row)) for row in rows], 500
+    yield "River's GaussianScorer for each sensor", "", score, 500
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
