@@ -53,6 +53,7 @@ class BrokerConfig:
     reconnect_max: float = 60.0  # seconds between attempts at most: a broker that is back is found within a minute
     session_expiry: int = 86400  # seconds, a day, that the broker keeps what it could not deliver to us
     inbox: int = 10_000  # messages that wait before the oldest is dropped: a minute of 160 a second, a few megabytes
+    max_latency: float = 5.0  # seconds a message may wait for us before newer ones of its topic are preferred
     payload_limit: int = 65_536  # bytes; sensors send some hundred
 
     def __post_init__(self) -> None:
@@ -69,6 +70,7 @@ class BrokerConfig:
             reconnect_max=(self.reconnect_max >= self.reconnect_min, f"must be >= reconnect_min, {self.reconnect_min}"),
             session_expiry=(0 <= self.session_expiry < 2**32, "must be between 0 and 4294967295"),
             inbox=(self.inbox >= 1, "must be at least 1"),
+            max_latency=(self.max_latency > 0.0, "must be > 0"),
             payload_limit=(1 <= self.payload_limit < 2**28, "must be between 1 and 268435455"),
         )
 

@@ -11,10 +11,12 @@ from types import FrameType
 
 from edge import bundle, health, message
 from edge.config import Config, StreamConfig
+from edge.desk import Desk
 from edge.errors import BundleError, ConfigError
 from edge.learned import Learned
 from edge.line import Line
-from edge.mqtt import Connection
+from edge.load import Load
+from edge.mqtt import ONLINE, OVERLOADED, Connection
 from edge.notify import Notifier
 from edge.runtime import Model
 from edge.tables import join_path
@@ -62,7 +64,6 @@ class Daemon:
 
     def __init__(self, config: Config, bundles: Mapping[Path, tuple[Learned, Model]], notifier: Notifier) -> None:
         """Prepare; nothing is sent before `run`."""
-        self.line = Line(config, bundles)
         self._base = message.root(config.node.prefix, config.node.name)
         self.connection = Connection(
             config.broker,
@@ -70,6 +71,8 @@ class Daemon:
             status_topic=f"{self._base}status",
             subscriptions=[(table.template.filter, table.qos) for table in config.streams.values()],
         )
+        self.desk = Desk(Line(config, bundles), self.connection)
+        self._load = Load()
         self._notifier = notifier
         interval = notifier.watchdog_interval
         self._feed_every = None if interval is None else interval / 4  # two turns fit into half of what it allows
@@ -78,7 +81,6 @@ class Daemon:
         self._health_at = time.monotonic() + self._health_every
         self._look_at = 0.0
         self._tick = min(TICK, self._health_every, self._feed_every or TICK)
-        self._latencies = health.Latencies()
         self._stopping = False
         self._ready = False
 
@@ -94,7 +96,7 @@ class Daemon:
             OperatorError: the broker refuses us, and only the user can change that.
         """
         started_at = time.time()
-        self.line.vigil.listen_from(time.monotonic())
+        self.desk.vigil.listen_from(time.monotonic())
         self.connection.start()
         gc.freeze()  # what was loaded lives as long as we do: it need not be searched for garbage
         try:
@@ -111,21 +113,17 @@ class Daemon:
         log.info("stopped")
 
     def _turn(self) -> None:
-        """Take what waits, judge it, publish what there is to say."""
-        waiting = self.connection.take(self._tick)
-        for one in waiting:
-            self.line.receive(one.topic, one.payload, retained=one.retained, received_at=one.received_at)
-        for news in self.line.advance():
-            self.connection.publish(*news)
-        if waiting:
-            self._latencies.add(max(0.0, time.time() - waiting[0].received_at))
+        """Do what waits, and look around."""
+        self.desk.work(self._tick)
         self._feed_watchdog()
-        self.tell_notices(time.monotonic())
+        now = time.monotonic()
+        self.tell_notices(now)
+        self._weigh_load(now)
         if self.connection.ready and not self._ready:
             self._ready = True
             self._health_at = min(self._health_at, time.monotonic() + FIRST_HEALTH)
             log.info("ready: subscribed, bundles serve")
-            self._notifier.ready(health.status(self.line, ready=True))
+            self._notifier.ready(health.status(self.desk.report(), ready=True))
 
     def tell_notices(self, now: float) -> None:
         """Log what is refused for the first time, and now and then look for tables that fell silent.
@@ -133,14 +131,14 @@ class Daemon:
         Args:
             now: seconds of the clock that never jumps.
         """
-        for refusal in self.line.firsts.take():
+        for refusal in self.desk.refusals():
             log.warning("%s; its like is only counted from now on, see the health message", refusal)
         if now < self._look_at:
             return
         self._look_at = now + TICK
         if not self.connection.ready:
-            self.line.vigil.listen_from(now)
-        for notice in self.line.vigil.look(now):
+            self.desk.vigil.listen_from(now)
+        for notice in self.desk.vigil.look(now):
             log.log(logging.WARNING if notice.is_trouble else logging.INFO, "%s", notice.text)
 
     def _feed_watchdog(self) -> None:
@@ -150,11 +148,32 @@ class Daemon:
             self._fed_at = now
             self._notifier.watchdog()
 
+    def _weigh_load(self, now: float) -> None:
+        """Tell when there begins to be more to do than we can, and when that is over."""
+        counters, before = self.connection.counters, self._load.is_overloaded
+        dropped = counters.dropped_superseded + counters.dropped_inbox
+        is_overloaded = self._load.look(dropped, now)
+        if is_overloaded == before:
+            return
+        self.connection.tell_status(OVERLOADED if is_overloaded else ONLINE)
+        if is_overloaded:
+            log.warning("overloaded: more arrives than can be judged; what waits too long is dropped and counted")
+        else:
+            log.info("no longer overloaded; %d messages were dropped since the start", dropped)
+
     def _tell_health(self, started_at: float) -> None:
-        table = health.table(self.line, self.connection, self._latencies, started_at=started_at, now=time.time())
+        told = self.desk.report()
+        table = health.table(
+            told,
+            self.connection,
+            silences=self.desk.vigil.silences(),
+            is_overloaded=self._load.is_overloaded,
+            started_at=started_at,
+            now=time.time(),
+        )
         self.connection.publish(*message.health(self._base, table))
         # Until readiness was told, the status is that we wait, though the connection be ready in the middle of this.
-        self._notifier.status(health.status(self.line, ready=self._ready and self.connection.ready))
+        self._notifier.status(health.status(told, ready=self._ready and self.connection.ready))
 
 
 def run(config: Config) -> None:

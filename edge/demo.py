@@ -46,6 +46,7 @@ host = "{host}"
 port = {port}
 protocol = "{protocol}"
 session_expiry = 0
+max_latency = 1e9
 
 [streams.demo]
 bundle = "{bundle}"

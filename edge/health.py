@@ -1,14 +1,14 @@
 """Say how the daemon is: counters and gauges for the `health` message, and one line for systemd."""
 
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
 import edge
 from edge.errors import counted
-from edge.line import Line
+from edge.line import Line, ReadingCounts
 from edge.message import Json, iso
 from edge.mqtt import Connection
 
@@ -26,7 +26,7 @@ class Latencies:
         """Keep one."""
         self._recent.append(seconds)
 
-    def percentiles(self) -> Mapping[str, Json]:
+    def percentiles(self) -> Mapping[str, float | None]:
         """Return the median and the 99th percentile in milliseconds, null where nothing was measured."""
         if not self._recent:
             return {"p50_ms": None, "p99_ms": None}
@@ -34,20 +34,26 @@ class Latencies:
         return {"p50_ms": 1e3 * middle, "p99_ms": 1e3 * high}
 
 
-def table(
-    line: Line, connection: Connection, latencies: Latencies, *, started_at: float, now: float
-) -> dict[str, Json]:
-    """Gather the health message.
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Hold what one line counted.
 
-    Args:
-        line: whose counters are gathered.
-        connection: likewise.
-        latencies: likewise.
-        started_at: Unix seconds UTC.
-        now: Unix seconds UTC.
+    Attributes:
+        readings: what became of its payloads.
+        payloads: how many each table [streams.NAME] had.
+        bundles: of each bundle its streams, events and grid.
+        latency: percentiles.
     """
-    counts = line.counts
-    bundles: list[Json] = [
+
+    readings: ReadingCounts
+    payloads: Mapping[str, int]
+    bundles: Sequence[Mapping[str, Json]]
+    latency: Mapping[str, float | None]
+
+
+def report(line: Line, latencies: Latencies) -> Report:
+    """Read the counters of a line."""
+    bundles: list[Mapping[str, Json]] = [
         {
             "streams": len(service.cohort.streams),
             "events_open": service.events.count(),
@@ -57,10 +63,26 @@ def table(
         }
         for service in line.services
     ]
+    payloads = {table.name: table.payloads for table in line.vigil.tables}
+    return Report(line.counts, payloads, bundles, latencies.percentiles())
+
+
+def table(
+    told: Report,
+    connection: Connection,
+    *,
+    silences: Mapping[str, Json],
+    is_overloaded: bool,
+    started_at: float,
+    now: float,
+) -> dict[str, Json]:
+    """Lay out the health message; times are Unix seconds UTC."""
+    counts = told.readings
     return {
         "time": iso(now),
         "version": edge.__version__,
         "uptime_s": round(now - started_at, 1),
+        "overloaded": is_overloaded,
         "readings": {
             "received": counts.received,
             "retained": counts.retained,
@@ -69,17 +91,18 @@ def table(
             "refused": dict(counts.refused),
             "last_refused": counts.last_refused or None,
         },
-        "silent_s": line.vigil.silences(),
-        "bundles": bundles,
+        "silent_s": silences,
+        "bundles": told.bundles,
         "connection": asdict(connection.counters),
-        "latency": dict(latencies.percentiles()),
+        "latency": told.latency,
     }
 
 
-def status(line: Line, *, ready: bool) -> str:
+def status(told: Report, *, ready: bool) -> str:
     """Say in words how the daemon is, for `systemctl status`."""
-    streams = sum(len(service.cohort.streams) for service in line.services)
-    events = sum(service.events.count() for service in line.services)
     if not ready:
         return "waiting for the broker"
-    return f"{counted(streams, 'stream')}, {counted(line.counts.received, 'payload')}, {counted(events, 'event')} open"
+    streams, events = (sum(int(str(bundle[name])) for bundle in told.bundles) for name in ("streams", "events_open"))
+    return (
+        f"{counted(streams, 'stream')}, {counted(told.readings.received, 'payload')}, {counted(events, 'event')} open"
+    )

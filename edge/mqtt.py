@@ -23,7 +23,6 @@ import logging
 import math
 import select
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Sequence
@@ -40,8 +39,9 @@ from edge.errors import OperatorError
 from edge.mailbox import INFLIGHT, Counters, Inbox, Message, Outbox
 from edge.message import Outgoing
 from edge.waker import Waker
+from edge.wire import Wire, wrap
 
-ONLINE, STOPPED, OFFLINE = b"online", b"stopped", b"offline"
+ONLINE, OVERLOADED, STOPPED, OFFLINE = b"online", b"overloaded", b"stopped", b"offline"
 SHORT, OFTEN = 10.0, 2  # seconds a connection must last to be trusted; losses before that which are no accident
 TICK = 0.25  # seconds between two looks at the deadlines while nothing arrives
 TOGETHER = 512  # messages that are handed over together, at most: hearing them takes some 20 ms on a slow machine
@@ -62,6 +62,22 @@ class Ending(enum.Enum):
     FAILED = enum.auto()
 
 
+class _Client(Client):
+    """Be a paho client that reads and writes in large pieces."""
+
+    def _create_socket(self) -> Wire:
+        """Dial; this is where paho itself wraps a websocket."""
+        sock = super()._create_socket()
+        assert isinstance(sock, socket.socket)
+        return wrap(sock)
+
+    def socket(self) -> Wire | None:
+        """Return the connection's socket, None if there is none."""
+        sock = super().socket()
+        assert sock is None or isinstance(sock, Wire)
+        return sock
+
+
 class Connection:
     """Keep one session with a broker, through every loss of the network, until it is stopped.
 
@@ -79,7 +95,7 @@ class Connection:
         Args:
             broker: where to, and how.
             node: the node's name; the session's, too, unless the broker's table names one.
-            status_topic: where `online`, `stopped` and, as last will, `offline` are kept.
+            status_topic: where `online`, `overloaded`, `stopped` and, as last will, `offline` are kept.
             subscriptions: pairs of topic filter and QoS.
 
         Raises:
@@ -92,6 +108,7 @@ class Connection:
         self._where = f"broker {broker.host}:{broker.port}"
         self._client_id = broker.client_id or f"tidegate-{node}"
         self._status_topic = status_topic
+        self._status = ONLINE
         self._subscriptions = list(subscriptions)
         self._clients = [self._build(protocol) for protocol in PROTOCOLS[broker.protocol]]  # that may be understood
         self._answer: ReasonCode | None = None  # the CONNACK of this attempt
@@ -99,7 +116,7 @@ class Connection:
         self._parting = ""  # why this connection ended
         self._short_lived = 0  # connections in a row that were lost within SHORT
         self._told = ""  # the last trouble that was logged
-        self._inbox = Inbox(broker.inbox)
+        self._inbox = Inbox(broker.inbox, self.counters, broker.max_latency)
         self._outbox = Outbox(self.counters)
         self._waker: Waker | None = None  # of our thread, while it runs
         self._stopping = threading.Event()  # end when everything is delivered
@@ -111,7 +128,7 @@ class Connection:
         self._thread.start()
 
     def take(self, timeout: float) -> list[Message]:
-        """Return all that waits, oldest first; wait up to `timeout` seconds when nothing does.
+        """Return what waits, oldest first; wait up to `timeout` seconds when nothing does.
 
         Also returns, perhaps with nothing, after `wake` and when the connection becomes ready or fails.
 
@@ -137,6 +154,11 @@ class Connection:
         drops the new message and QoS 1 the oldest: of what is retained, the newest matters.
         """
         self._outbox.put(Outgoing(topic, payload, qos, retain, expiry))
+
+    def tell_status(self, status: bytes) -> None:
+        """Keep another status with the broker, `ONLINE` or `OVERLOADED`; a new connection begins with it."""
+        self._status = status
+        self.publish(self._status_topic, status, 1, True)
 
     def stop(self, timeout: float = 2.0) -> None:
         """Deliver what waits and `stopped`, and disconnect; give up after `timeout` seconds."""
@@ -175,7 +197,7 @@ class Connection:
                 return ending is Ending.SERVED
         return False
 
-    def _dial(self, client: Client) -> Ending:
+    def _dial(self, client: _Client) -> Ending:
         """Connect, and serve until the connection ends."""
         self._answer, self._parting = None, ""
         try:
@@ -194,7 +216,7 @@ class Connection:
             self._tell_loss()
         return Ending.SERVED
 
-    def _listen(self, client: Client) -> None:
+    def _listen(self, client: _Client) -> None:
         """Serve one connection to its end, and close its socket."""
         answer_by = time.monotonic() + self._broker.connect_timeout
         while self._turn(client) == MQTTErrorCode.MQTT_ERR_SUCCESS and not self._is_done():
@@ -212,25 +234,29 @@ class Connection:
         if sock is not None:
             sock.close()
 
-    def _turn(self, client: Client) -> MQTTErrorCode:
+    def _turn(self, client: _Client) -> MQTTErrorCode:
         """Wait for the network; send all that waits, then hear all that has come, and hand it over together."""
-        sock = client.socket()
-        if not isinstance(sock, socket.socket):
+        wire = client.socket()
+        if not isinstance(wire, Wire):
             return MQTTErrorCode.MQTT_ERR_NO_CONN
         assert self._waker is not None
-        ours: list[socket.socket | Waker] = [sock, self._waker]
-        timeout = 0.0 if _has_pending(sock) else TICK
-        readable, writable, _ = select.select(ours, [sock] if client.want_write() else [], [], timeout)
+        ours: list[Wire | Waker] = [wire, self._waker]
+        wants_write = client.want_write() or wire.has_unsent
+        readable, writable, _ = select.select(ours, [wire] if wants_write else [], [], 0.0 if wire.has_unread else TICK)
         self._waker.hush()
         code = MQTTErrorCode.MQTT_ERR_SUCCESS
         # Also when what we were woken for is written already: only then does paho call us for the next message again.
         if writable or self._waker in readable or client.want_write():
             code = client.loop_write()
-        if code == MQTTErrorCode.MQTT_ERR_SUCCESS and (sock in readable or _has_pending(sock)):
+        is_more = wire in readable or wire.has_unread
+        self._inbox.listen(is_more=is_more)
+        if code == MQTTErrorCode.MQTT_ERR_SUCCESS and is_more:
             code = self._hear(client)
-        return code or client.loop_misc()
+        code = code or client.loop_misc()
+        wire.flush()
+        return code
 
-    def _hear(self, client: Client) -> MQTTErrorCode:
+    def _hear(self, client: _Client) -> MQTTErrorCode:
         code, heard = client.loop_read(), 0
         while code == MQTTErrorCode.MQTT_ERR_SUCCESS and heard < self._inbox.unheard < TOGETHER:
             heard = self._inbox.unheard
@@ -281,9 +307,9 @@ class Connection:
             log.warning("%s", trouble)
         self._told = trouble
 
-    def _build(self, protocol: MQTTProtocolVersion) -> Client:
+    def _build(self, protocol: MQTTProtocolVersion) -> _Client:
         """Make a paho client that tells the world when we die."""
-        client = Client(
+        client = _Client(
             CallbackAPIVersion.VERSION2,
             client_id=self._client_id,
             clean_session=None if protocol == MQTT_5 else self._broker.session_expiry == 0,
@@ -297,7 +323,6 @@ class Connection:
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
-        client.on_socket_open = _send_at_once
         client.on_disconnect = self._on_disconnect
         # With this callback paho leaves writing to our thread; without it, a publish writes from the caller's.
         client.on_socket_register_write = lambda *_: self._wake_ours()
@@ -322,7 +347,9 @@ class Connection:
             version = "5" if client.protocol == MQTT_5 else "3.1.1"
             log.info("%s: connected, MQTT %s%s", self._where, version, ", session resumed" * flags.session_present)
         window = min(INFLIGHT, getattr(properties, "ReceiveMaximum", INFLIGHT))
-        self._outbox.open(functools.partial(_send, client), window, Outgoing(self._status_topic, ONLINE, 1, True, None))
+        self._outbox.open(
+            functools.partial(_send, client), window, Outgoing(self._status_topic, self._status, 1, True, None)
+        )
         if self._subscriptions:
             _subscribe(client, self._subscriptions)
         else:
@@ -356,7 +383,7 @@ class Connection:
             self.counters.bad_topic += 1
             return
         arrived = Message(topic, bytes(message.payload), message.retain, time.time())
-        self.counters.dropped_inbox += self._inbox.put(arrived)
+        self._inbox.put(arrived)
 
     def _on_disconnect(
         self, client: Client, userdata: object, flags: DisconnectFlags, reason: ReasonCode, properties: object
@@ -397,14 +424,3 @@ def _send(client: Client, news: Outgoing) -> MQTTMessageInfo:
     expires = news.expiry is not None and client.protocol == MQTT_5
     properties = _expiring(math.ceil(news.expiry or 0.0)) if expires else None
     return client.publish(news.topic, news.payload, news.qos, news.retain, properties)
-
-
-def _has_pending(sock: socket.socket) -> bool:
-    """Return whether a TLS socket holds bytes that it has read already: nobody will say that they are there."""
-    return isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
-
-
-def _send_at_once(client: Client, userdata: object, sock: object) -> None:
-    """Let small packets go without waiting for each other: with Nagle's algorithm a state came 40 ms late."""
-    if isinstance(sock, socket.socket):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

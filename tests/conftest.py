@@ -124,6 +124,12 @@ def broker(tmp_path: Path) -> Iterator[Mosquitto]:
 
 
 @pytest.fixture
+def unbounded_broker(tmp_path: Path) -> Iterator[Mosquitto]:
+    """A broker that keeps all that a client is too slow to take; others drop what is beyond 1,000 messages."""
+    yield from serve(Mosquitto(tmp_path, "allow_anonymous true\nmax_queued_messages 0\n"))
+
+
+@pytest.fixture
 def password_broker(tmp_path: Path) -> Iterator[Mosquitto]:
     """A broker that lets in `edge` alone, to read `sensors/#` and to write `tidegate/#`."""
     passwords, acl = tmp_path / "passwords", tmp_path / "acl"

@@ -37,7 +37,7 @@ from tests.bench.common import (
     resident_kb,
     tell,
 )
-from tests.bench.throughput import CONFIG, WARM, daemon, echo, measure, packets
+from tests.bench.throughput import WARM, configured, daemon, echo, measure, packets
 
 SECONDS = 3.0  # of readings in a run
 FURTHER = 1000  # streams that are added to tell what one takes
@@ -46,8 +46,7 @@ BOUNDS = {50: "must 2, goal 1.3 at 1,000/s", 99: "must 3, goal 1.5 at 1,000/s"}
 
 def start_to_ready(path: Path, port: int, folder: Path) -> float:
     """Return the seconds from the command until systemd would hear that the daemon is ready."""
-    config = folder / "start.toml"
-    config.write_text(CONFIG.format(port=port, bundle=path.resolve(), qos=0, inbox=1000), encoding="utf-8")
+    config = configured(folder, port, path)
     address = folder / "ready"
     address.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notified:
@@ -161,7 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder = Path(name)
         ready = tuple(start_to_ready(path, port, folder) for _ in range(runs))
         figures.append(Figure(name="command to ready", unit="s", ours=ready, bound="must 1.5, goal 0.6"))
-        with daemon(port, 0, path, folder, 1_000_000) as process:
+        with daemon(port, path, folder) as process:
             fill(process, port, 1, sensors)
             one = resident_kb(process)
             figures.append(Figure(name="resident, 1 stream", unit="MB", ours=(one / 1024,), bound="must 70, goal 55"))
@@ -170,7 +169,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             figures.append(
                 Figure(name=f"each further stream, window {WINDOW}", unit="KB", ours=(each,), bound="must 8, goal 4")
             )
-        with daemon(port, 0, path, folder, 100_000) as process, echo(port, 0):
+        with daemon(port, path, folder) as process, echo(port, 0):
             fill(process, port, streams, sensors)
             first = WARM
             for rate in options.rates:

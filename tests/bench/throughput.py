@@ -43,9 +43,11 @@ WARM = WINDOW + 5  # samples that fill the memory before anything is measured
 CONFIG = """\
 [node]
 name = "bench"
+health_every = {health_every}
 [broker]
 port = {port}
 inbox = {inbox}
+max_latency = {max_latency}
 [streams.bench]
 bundle = "{bundle}"
 topic = "bench/{{stream}}"
@@ -126,11 +128,18 @@ def echo(port: int, qos: int) -> Iterator[int]:
             process.kill()
 
 
-@contextmanager
-def daemon(port: int, qos: int, path: Path, folder: Path, inbox: int) -> Iterator[int]:
-    """Run the daemon until it is ready; yield its process."""
+def configured(folder: Path, port: int, path: Path, **changes: float) -> Path:
+    """Write a configuration that drops nothing for being late, unless asked to; return its file."""
+    table = {"qos": 0, "inbox": 1_000_000, "max_latency": 1e9, "health_every": 30.0, **changes}
     config = folder / "tidegate.toml"
-    config.write_text(CONFIG.format(port=port, bundle=path.resolve(), qos=qos, inbox=inbox), encoding="utf-8")
+    config.write_text(CONFIG.format(port=port, bundle=path.resolve(), **table), encoding="utf-8")
+    return config
+
+
+@contextmanager
+def daemon(port: int, path: Path, folder: Path, **changes: float) -> Iterator[int]:
+    """Run the daemon until it is ready; yield its process. The changes are of `configured`."""
+    config = configured(folder, port, path, **changes)
     address = folder / f"notify{time.monotonic_ns()}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notified:
         notified.bind(str(address))
@@ -228,16 +237,19 @@ def compare(streams: int, sensors: int, qos: int, runs: int) -> list[Figure]:
     samples = max(2, -(-LEAST_MESSAGES // streams))
     messages = samples * streams
     ours, theirs = [], []
-    with tempfile.TemporaryDirectory() as name, mosquitto(Path(name)) as port:
-        inbox = max(100_000, 2 * messages)
-        with daemon(port, qos, bundle_path(sensors), Path(name), inbox) as served, echo(port, qos) as echoing:
-            measure(served, port, "bench", packets("bench", streams, sensors, qos, range(WARM)), WARM * streams)
-            for run in range(runs):
-                span = range(WARM + run * samples, WARM + (run + 1) * samples)
-                said = packets("bench", streams, sensors, qos, span)
-                ours.append(measure(served, port, "bench", said, messages))
-                said = packets("echo", streams, sensors, qos, span)
-                theirs.append(measure(echoing, port, "echo", said, messages))
+    with (
+        tempfile.TemporaryDirectory() as name,
+        mosquitto(Path(name)) as port,
+        daemon(port, bundle_path(sensors), Path(name), qos=qos) as served,
+        echo(port, qos) as echoing,
+    ):
+        measure(served, port, "bench", packets("bench", streams, sensors, qos, range(WARM)), WARM * streams)
+        for run in range(runs):
+            span = range(WARM + run * samples, WARM + (run + 1) * samples)
+            said = packets("bench", streams, sensors, qos, span)
+            ours.append(measure(served, port, "bench", said, messages))
+            said = packets("echo", streams, sensors, qos, span)
+            theirs.append(measure(echoing, port, "echo", said, messages))
     case = f"{streams} streams, {sensors} sensors, QoS {qos}"
     rates = Figure(
         name=f"messages/s, {case}",

@@ -208,7 +208,8 @@ def test_health_tells_what_became_of_every_payload(
     health = sensors.health(
         lambda table: table["readings"]["received"] == 10 and table["silent_s"]["motes"] is not None  # type: ignore[index]
     )
-    assert set(health) == {"time", "version", "uptime_s", "readings", "silent_s", "bundles", "connection", "latency"}
+    told = {"time", "version", "uptime_s", "overloaded", "readings", "silent_s", "bundles", "connection", "latency"}
+    assert set(health) == told
     assert 0.0 <= health["silent_s"]["motes"] < 20.0  # type: ignore[index]
     readings = dict(health["readings"])  # type: ignore[call-overload]
     assert readings.pop("last_refused").startswith(f"{node}/../climate: stream_name: ")
@@ -276,10 +277,10 @@ def test_a_table_that_falls_silent_is_logged_once_and_again_when_it_speaks(caplo
     daemon = Daemon(Config.from_table(tomllib.loads(CLIMATE)), {BUNDLE: (learned_by_hand(), ByHand())}, Notifier({}, 1))
     clock = itertools.count(0.0, 30.0)
     daemon.connection.ready = True
-    daemon.line.vigil.listen_from(0.0)
+    daemon.desk.line.vigil.listen_from(0.0)
     for _ in range(10):
         daemon.tell_notices(next(clock))
-    daemon.line.receive("plant/a/press/climate", by_hand(0), retained=False, received_at=0.0)
+    daemon.desk.line.receive("plant/a/press/climate", by_hand(0), retained=False, received_at=0.0)
     daemon.tell_notices(next(clock))
     assert [record.getMessage() for record in caplog.records] == [
         "streams.plant: no payload on plant/+/+/climate for 120 s",

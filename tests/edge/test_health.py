@@ -20,7 +20,14 @@ def connection() -> Connection:
 
 
 def gather(line: Line, latencies: Latencies | None = None) -> dict[str, object]:
-    table = health.table(line, connection(), latencies or Latencies(), started_at=100.0, now=160.25)
+    table = health.table(
+        health.report(line, latencies or Latencies()),
+        connection(),
+        silences=line.vigil.silences(),
+        is_overloaded=False,
+        started_at=100.0,
+        now=160.25,
+    )
     told: dict[str, object] = json.loads(message.health("tidegate/edge1/", table).payload)
     return told
 
@@ -82,10 +89,10 @@ def test_percentiles_are_of_the_newest_latencies_alone() -> None:
 
 def test_the_status_line_counts_streams_payloads_and_open_events() -> None:
     line = line_of()
-    assert health.status(line, ready=False) == "waiting for the broker"
+    assert health.status(health.report(line, Latencies()), ready=False) == "waiting for the broker"
     tell_steps(line, PRESS, range(8))
     tell(line, PRESS, climate(8, warm=99.0), 8)
-    assert health.status(line, ready=True) == "1 stream, 9 payloads, 1 event open"
+    assert health.status(health.report(line, Latencies()), ready=True) == "1 stream, 9 payloads, 1 event open"
 
 
 def test_each_table_tells_the_seconds_since_its_last_payload_and_null_before_the_first() -> None:

@@ -4,19 +4,19 @@ import select
 import threading
 import time
 
-from edge.mailbox import Counters, Inbox, Message, Outbox
+from edge.mailbox import MOST_BYTES, Counters, Inbox, Message, Outbox
 from edge.message import Outgoing
 from edge.waker import Waker
 
 
-def arrived(number: int) -> Message:
-    return Message("topic", b"%d" % number, False, float(number))
+def arrived(number: int, topic: str = "topic") -> Message:
+    return Message(topic, b"%d" % number, False, float(number))
 
 
 def test_what_was_put_before_a_hand_over_is_taken_together_oldest_first() -> None:
-    inbox = Inbox(10)
+    inbox = Inbox(10, Counters())
     for number in range(3):
-        assert inbox.put(arrived(number)) == 0
+        inbox.put(arrived(number))
     assert inbox.unheard == 3
     inbox.hand_over()
     assert inbox.unheard == 0
@@ -24,7 +24,7 @@ def test_what_was_put_before_a_hand_over_is_taken_together_oldest_first() -> Non
 
 
 def test_a_hand_over_of_nothing_ends_no_take() -> None:
-    inbox = Inbox(10)
+    inbox = Inbox(10, Counters())
     inbox.hand_over()
     begun = time.monotonic()
     assert inbox.take(0.05) == []
@@ -32,7 +32,7 @@ def test_a_hand_over_of_nothing_ends_no_take() -> None:
 
 
 def test_hand_overs_that_nobody_took_are_one() -> None:
-    inbox = Inbox(10)
+    inbox = Inbox(10, Counters())
     for number in range(3):
         inbox.put(arrived(number))
         inbox.hand_over()
@@ -43,7 +43,7 @@ def test_hand_overs_that_nobody_took_are_one() -> None:
 
 
 def test_a_take_that_waits_is_ended_by_a_hand_over_and_by_wake() -> None:
-    inbox = Inbox(10)
+    inbox = Inbox(10, Counters())
 
     def hand_over() -> None:
         inbox.put(arrived(1))
@@ -58,11 +58,65 @@ def test_a_take_that_waits_is_ended_by_a_hand_over_and_by_wake() -> None:
         timer.join()
 
 
-def test_a_full_inbox_keeps_the_newest_and_says_what_it_dropped() -> None:
-    inbox = Inbox(3)
-    assert [inbox.put(arrived(number)) for number in range(5)] == [0, 0, 0, 1, 1]
+def test_a_full_inbox_keeps_the_newest_and_counts_what_it_dropped() -> None:
+    counters = Counters()
+    inbox = Inbox(3, counters)
+    for number in range(5):
+        inbox.put(arrived(number, "one" if number == 0 else "other"))
     inbox.hand_over()
-    assert inbox.take(1.0) == [arrived(2), arrived(3), arrived(4)]
+    assert [message.received_at for message in inbox.take(1.0)] == [2.0, 3.0, 4.0]
+    assert (counters.dropped_inbox, counters.dropped_superseded) == (1, 1)
+
+
+def test_payloads_are_bounded_by_their_bytes_too() -> None:
+    counters = Counters()
+    inbox = Inbox(1000, counters)
+    payload = bytes(MOST_BYTES // 4)
+    for number in range(20):
+        inbox.put(Message(f"topic{number}", payload, False, 0.0))
+    inbox.hand_over()
+    taken = inbox.take(1.0)
+    assert len(taken) + counters.dropped_inbox == 20
+    assert sum(len(message.payload) for message in taken) <= MOST_BYTES + len(payload)
+
+
+def test_what_one_take_leaves_the_next_takes_at_once() -> None:
+    inbox = Inbox(10, Counters())
+    for number in range(5):
+        inbox.put(arrived(number))
+    inbox.hand_over()
+    begun = time.monotonic()
+    assert [len(inbox.take(10.0, most=2)) for _ in range(3)] == [2, 2, 1]
+    assert time.monotonic() - begun < 5.0
+
+
+def late(counters: Counters, put_at: list[tuple[float, str]], now: float) -> list[str]:
+    """Put messages at certain times, and return the topics of those that are taken at another."""
+    clock = iter([*(at for at, _ in put_at), now])
+    inbox = Inbox(100, counters, max_latency=4.0, clock=lambda: next(clock))
+    for number, (_, topic) in enumerate(put_at):
+        inbox.put(arrived(number, topic))
+    inbox.hand_over()
+    return [f"{message.topic}{message.received_at:.0f}" for message in inbox.take(0.0)]
+
+
+def test_what_waited_too_long_gives_way_to_a_newer_one_of_its_topic() -> None:
+    counters = Counters()
+    put = [(0.0, "a"), (0.5, "b"), (1.0, "a"), (2.0, "a"), (3.0, "a"), (4.0, "b")]
+    assert late(counters, put, 3.9) == ["a0", "b1", "a2", "a3", "a4", "b5"]
+    assert counters == Counters()
+    # Once the oldest has waited 4 s, what has waited more than 2 s and is superseded goes.
+    assert late(counters, put, 4.1) == ["a4", "b5"]
+    assert (counters.dropped_superseded, counters.dropped_inbox) == (4, 0)
+
+
+def test_the_newest_of_its_topic_waits_twice_as_long_and_keeps_its_place() -> None:
+    counters = Counters()
+    put = [(0.0, "a"), (0.0, "b"), (1.0, "b"), (7.0, "c")]
+    assert late(counters, put, 7.5) == ["a0", "b2", "c3"]
+    assert (counters.dropped_superseded, counters.dropped_inbox) == (1, 0)
+    assert late(counters, put, 8.5) == ["b2", "c3"]
+    assert (counters.dropped_superseded, counters.dropped_inbox) == (2, 1)
 
 
 class _Receipt:

@@ -249,7 +249,7 @@ def test_a_full_inbox_drops_the_oldest_and_counts_them(
         observer.publish(f"{node}/x", str(number).encode())
     wait_until(lambda: connection.counters.received == 25)
     assert [int(message.payload) for message in take(connection, 10)] == list(range(15, 25))
-    assert connection.counters.dropped_inbox == 15
+    assert connection.counters.dropped_superseded == 15
 
 
 def test_a_message_that_is_too_large_is_counted_and_dropped(
