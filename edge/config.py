@@ -17,6 +17,8 @@ from edge.errors import ConfigError, quote, unreadable
 from edge.tables import join_path, require, structure
 from edge.topics import SENSOR, TopicTemplate
 
+MOST_WORKERS = 64  # each has a Python and a TFLite runtime of its own, some 50 MB
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeConfig:
@@ -25,6 +27,7 @@ class NodeConfig:
     name: str = "edge1"  # the level after the prefix in every topic that is published
     prefix: str = "tidegate"
     health_every: float = 30.0  # seconds between health messages
+    workers: int = 1  # processes that share the streams; 1: the daemon's own does all
 
     def __post_init__(self) -> None:
         """Hold the rules."""
@@ -34,6 +37,7 @@ class NodeConfig:
             name=(re.fullmatch(r"[A-Za-z0-9_-]{1,64}", self.name) is not None, "must be 1 to 64 of A-Z a-z 0-9 _ -"),
             prefix=(is_prefix, "must be levels of a topic, as in site/tidegate, without + # NUL and $ in front"),
             health_every=(self.health_every > 0.0, "must be > 0"),
+            workers=(1 <= self.workers <= MOST_WORKERS, f"must be between 1 and {MOST_WORKERS}"),
         )
 
 

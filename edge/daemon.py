@@ -11,7 +11,7 @@ from types import FrameType
 
 from edge import bundle, health, message
 from edge.config import Config, StreamConfig
-from edge.desk import Desk
+from edge.desk import Desk, Staff
 from edge.errors import BundleError, ConfigError
 from edge.learned import Learned
 from edge.line import Line
@@ -19,7 +19,9 @@ from edge.load import Load
 from edge.mqtt import ONLINE, OVERLOADED, Connection
 from edge.notify import Notifier
 from edge.runtime import Model
+from edge.shards import Shards
 from edge.tables import join_path
+from edge.workers import Workers
 
 FIRST_HEALTH = 3.0  # seconds from readiness to the first health message: whoever tries us out waits for it
 TICK = 1.0  # seconds between two looks at the clock while nothing arrives, unless something is due sooner
@@ -65,13 +67,21 @@ class Daemon:
     def __init__(self, config: Config, bundles: Mapping[Path, tuple[Learned, Model]], notifier: Notifier) -> None:
         """Prepare; nothing is sent before `run`."""
         self._base = message.root(config.node.prefix, config.node.name)
+        self._workers = config.node.workers
+        shards = Shards(config.streams, self._workers) if self._workers > 1 else None
         self.connection = Connection(
             config.broker,
-            node=config.node.name,
+            client_id=config.client_id,
             status_topic=f"{self._base}status",
             subscriptions=[(table.template.filter, table.qos) for table in config.streams.values()],
+            inboxes=1 if shards is None else 1 + self._workers,
+            route=shards,
         )
-        self.desk = Desk(Line(config, bundles), self.connection)
+        self.staff: Staff = (
+            Desk(Line(config, bundles), self.connection)
+            if shards is None
+            else Workers(config, bundles, self.connection, shards)
+        )
         self._load = Load()
         self._notifier = notifier
         interval = notifier.watchdog_interval
@@ -96,7 +106,8 @@ class Daemon:
             OperatorError: the broker refuses us, and only the user can change that.
         """
         started_at = time.time()
-        self.desk.vigil.listen_from(time.monotonic())
+        self.staff.vigil.listen_from(time.monotonic())
+        self.staff.start()
         self.connection.start()
         gc.freeze()  # what was loaded lives as long as we do: it need not be searched for garbage
         try:
@@ -107,6 +118,7 @@ class Daemon:
                     self._tell_health(started_at)
         finally:
             self._notifier.stopping()
+            self.staff.stop()
             if self.connection.failure is None:
                 self._tell_health(started_at)
             self.connection.stop()
@@ -114,16 +126,16 @@ class Daemon:
 
     def _turn(self) -> None:
         """Do what waits, and look around."""
-        self.desk.work(self._tick)
+        self.staff.work(self._tick)
         self._feed_watchdog()
         now = time.monotonic()
         self.tell_notices(now)
         self._weigh_load(now)
-        if self.connection.ready and not self._ready:
+        if self.connection.ready and self.staff.is_ready and not self._ready:
             self._ready = True
             self._health_at = min(self._health_at, time.monotonic() + FIRST_HEALTH)
             log.info("ready: subscribed, bundles serve")
-            self._notifier.ready(health.status(self.desk.report(), ready=True))
+            self._notifier.ready(health.status(self.staff.report(), ready=True))
 
     def tell_notices(self, now: float) -> None:
         """Log what is refused for the first time, and now and then look for tables that fell silent.
@@ -131,14 +143,14 @@ class Daemon:
         Args:
             now: seconds of the clock that never jumps.
         """
-        for refusal in self.desk.refusals():
+        for refusal in self.staff.refusals():
             log.warning("%s; its like is only counted from now on, see the health message", refusal)
         if now < self._look_at:
             return
         self._look_at = now + TICK
         if not self.connection.ready:
-            self.desk.vigil.listen_from(now)
-        for notice in self.desk.vigil.look(now):
+            self.staff.vigil.listen_from(now)
+        for notice in self.staff.vigil.look(now):
             log.log(logging.WARNING if notice.is_trouble else logging.INFO, "%s", notice.text)
 
     def _feed_watchdog(self) -> None:
@@ -162,12 +174,13 @@ class Daemon:
             log.info("no longer overloaded; %d messages were dropped since the start", dropped)
 
     def _tell_health(self, started_at: float) -> None:
-        told = self.desk.report()
+        told = self.staff.report()
         table = health.table(
             told,
-            self.connection,
-            silences=self.desk.vigil.silences(),
+            self.staff.counters(),
+            silences=self.staff.vigil.silences(),
             is_overloaded=self._load.is_overloaded,
+            workers=(self._workers, self.staff.restarts),
             started_at=started_at,
             now=time.time(),
         )

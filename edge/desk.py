@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Protocol
 
 from edge.health import Latencies, Report, report
 from edge.line import Line
@@ -10,8 +12,48 @@ from edge.mqtt import Connection
 from edge.vigil import Vigil
 
 
+class Staff(Protocol):
+    """Whoever does the daemon's work: a `Desk` in its own process, or `edge.workers.Workers`."""
+
+    @property
+    def vigil(self) -> Vigil:
+        """Who has fallen silent."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the work can begin."""
+
+    @property
+    def restarts(self) -> int:
+        """How often a worker had to be replaced."""
+
+    def start(self) -> None:
+        """Begin."""
+
+    def stop(self) -> None:
+        """End."""
+
+    def work(self, timeout: float) -> None:
+        """Do what there is to do, or look after those who do; wait up to `timeout` seconds when there is nothing.
+
+        Raises:
+            OperatorError: the broker refuses us.
+        """
+
+    def report(self) -> Report:
+        """Return what was counted."""
+
+    def counters(self) -> dict[str, int]:
+        """Return what became of the messages."""
+
+    def refusals(self) -> list[str]:
+        """Return what was refused for the first time since the last look."""
+
+
 class Desk:
     """Do the daemon's work in its own process."""
+
+    is_ready, restarts = True, 0
 
     def __init__(self, line: Line, connection: Connection) -> None:
         """Begin with nothing to do.
@@ -29,6 +71,12 @@ class Desk:
         """Who has fallen silent."""
         return self.line.vigil
 
+    def start(self) -> None:
+        """Begin: there is nothing to prepare."""
+
+    def stop(self) -> None:
+        """End: there is nothing to clear away."""
+
     def work(self, timeout: float) -> None:
         """Judge what waits; wait up to `timeout` seconds when nothing does.
 
@@ -37,18 +85,23 @@ class Desk:
         """
         self.judge(self._connection.take(timeout))
 
-    def judge(self, messages: Sequence[Message]) -> None:
-        """Judge messages, and publish what there is to say."""
+    def judge(self, messages: Sequence[Message], *, is_silent: bool = False) -> None:
+        """Judge messages, and publish what there is to say, unless it was said before."""
         for one in messages:
             self.line.receive(one.topic, one.payload, retained=one.retained, received_at=one.received_at)
         for news in self.line.advance():
-            self._connection.publish(*news)
-        if messages:
+            if not is_silent:
+                self._connection.publish(*news)
+        if messages and not is_silent:
             self._latencies.add(max(0.0, time.time() - messages[0].received_at))
 
     def report(self) -> Report:
         """Return what was counted."""
         return report(self.line, self._latencies)
+
+    def counters(self) -> dict[str, int]:
+        """Return what became of the messages."""
+        return asdict(self._connection.counters)
 
     def refusals(self) -> list[str]:
         """Return what was refused for the first time since the last look."""

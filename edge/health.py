@@ -1,8 +1,9 @@
 """Say how the daemon is: counters and gauges for the `health` message, and one line for systemd."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import TypedDict, cast
 
 import numpy as np
 
@@ -10,7 +11,6 @@ import edge
 from edge.errors import counted
 from edge.line import Line, ReadingCounts
 from edge.message import Json, iso
-from edge.mqtt import Connection
 
 RECENT = 4096  # latencies that the percentiles are taken over
 
@@ -34,6 +34,16 @@ class Latencies:
         return {"p50_ms": 1e3 * middle, "p99_ms": 1e3 * high}
 
 
+class BundleReport(TypedDict):
+    """What one bundle's streams counted."""
+
+    streams: int
+    events_open: int
+    shelved: int
+    grid: dict[str, int]
+    experts: dict[str, float]
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """Hold what one line counted.
@@ -47,13 +57,13 @@ class Report:
 
     readings: ReadingCounts
     payloads: Mapping[str, int]
-    bundles: Sequence[Mapping[str, Json]]
+    bundles: Sequence[BundleReport]
     latency: Mapping[str, float | None]
 
 
 def report(line: Line, latencies: Latencies) -> Report:
     """Read the counters of a line."""
-    bundles: list[Mapping[str, Json]] = [
+    bundles: list[BundleReport] = [
         {
             "streams": len(service.cohort.streams),
             "events_open": service.events.count(),
@@ -67,16 +77,50 @@ def report(line: Line, latencies: Latencies) -> Report:
     return Report(line.counts, payloads, bundles, latencies.percentiles())
 
 
+def merge(reports: Sequence[Report]) -> Report:
+    """Return the report of lines that share the streams of one configuration; latencies are those of the slowest."""
+    readings = ReadingCounts()
+    payloads: Counter[str] = Counter()
+    for one in reports:
+        for name in ("received", "retained", "unrouted", "streams_refused"):
+            setattr(readings, name, getattr(readings, name) + getattr(one.readings, name))
+        readings.refused.update(one.readings.refused)
+        readings.last_refused = one.readings.last_refused or readings.last_refused
+        payloads.update(one.payloads)
+    bundles = [_merge_bundle(same) for same in zip(*(one.bundles for one in reports), strict=True)]
+    told = [one.latency for one in reports]
+    slowest = {name: max((each[name] or 0.0 for each in told), default=0.0) or None for name in ("p50_ms", "p99_ms")}
+    return Report(readings, payloads, bundles, slowest)
+
+
+def _merge_bundle(same: Sequence[BundleReport]) -> BundleReport:
+    grid: Counter[str] = Counter()
+    weights: dict[str, float] = {}
+    streams = sum(one["streams"] for one in same)
+    for one in same:
+        grid.update(one["grid"])
+        for name, weight in one["experts"].items():
+            weights[name] = weights.get(name, 0.0) + weight * one["streams"] / max(streams, 1)
+    return {
+        "streams": streams,
+        "events_open": sum(one["events_open"] for one in same),
+        "shelved": sum(one["shelved"] for one in same),
+        "grid": dict(grid),
+        "experts": {name: round(weight, 3) for name, weight in weights.items()},
+    }
+
+
 def table(
     told: Report,
-    connection: Connection,
+    counters: Mapping[str, int],
     *,
     silences: Mapping[str, Json],
     is_overloaded: bool,
+    workers: tuple[int, int],
     started_at: float,
     now: float,
 ) -> dict[str, Json]:
-    """Lay out the health message; times are Unix seconds UTC."""
+    """Lay out the health message; times are Unix seconds UTC, workers how many there are and were replaced."""
     counts = told.readings
     return {
         "time": iso(now),
@@ -92,8 +136,9 @@ def table(
             "last_refused": counts.last_refused or None,
         },
         "silent_s": silences,
-        "bundles": told.bundles,
-        "connection": asdict(connection.counters),
+        "bundles": cast(Sequence[Json], told.bundles),
+        "workers": {"count": workers[0], "restarts": workers[1]},
+        "connection": counters,
         "latency": told.latency,
     }
 
@@ -102,7 +147,8 @@ def status(told: Report, *, ready: bool) -> str:
     """Say in words how the daemon is, for `systemctl status`."""
     if not ready:
         return "waiting for the broker"
-    streams, events = (sum(int(str(bundle[name])) for bundle in told.bundles) for name in ("streams", "events_open"))
+    streams = sum(bundle["streams"] for bundle in told.bundles)
+    events = sum(bundle["events_open"] for bundle in told.bundles)
     return (
         f"{counted(streams, 'stream')}, {counted(told.readings.received, 'payload')}, {counted(events, 'event')} open"
     )

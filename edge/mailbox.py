@@ -210,11 +210,12 @@ class Outbox:
         self._count_at = COUNT_EVERY  # of these, when to look which are written: asking each time costs a lock
         self._unacknowledged: deque[Receipt] = deque()  # QoS 1
 
-    def open(self, send: Send, window: int, birth: Outgoing) -> None:
-        """Begin to send: the birth first, then what waits, up to `window` unacknowledged at a time."""
+    def open(self, send: Send, window: int, birth: Outgoing | None) -> None:
+        """Begin to send: the birth first if there is one, then what waits, up to `window` unacknowledged at a time."""
         with self._lock:
             self._send, self._window = send, window
-            self._waiting.appendleft(birth)
+            if birth is not None:
+                self._waiting.appendleft(birth)
             self._pump(send)
 
     def close(self) -> None:

@@ -25,7 +25,7 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTMessageInfo
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
@@ -85,18 +85,29 @@ class Connection:
         counters: what happened since the start.
         ready: connected, and every subscription granted.
         failure: why the operator must step in; `take` raises it.
+        inboxes: where messages wait to be taken.
     """
 
     def __init__(
-        self, broker: BrokerConfig, *, node: str, status_topic: str, subscriptions: Sequence[tuple[str, int]]
+        self,
+        broker: BrokerConfig,
+        *,
+        client_id: str,
+        status_topic: str | None,
+        subscriptions: Sequence[tuple[str, int]],
+        inboxes: int = 1,
+        route: Callable[[str], int | None] | None = None,
     ) -> None:
         """Prepare a connection; nothing is sent before `start`.
 
         Args:
             broker: where to, and how.
-            node: the node's name; the session's, too, unless the broker's table names one.
-            status_topic: where `online`, `overloaded`, `stopped` and, as last will, `offline` are kept.
+            client_id: the name of the session.
+            status_topic: where `online`, `overloaded`, `stopped` and, as last will, `offline` are kept; None for a
+                connection that another one's status speaks for.
             subscriptions: pairs of topic filter and QoS.
+            inboxes: how many there are.
+            route: says into which of them a topic's messages go, None into none; without it, all go into the first.
 
         Raises:
             ConfigError: the password file cannot be read.
@@ -106,7 +117,7 @@ class Connection:
         self.failure: OperatorError | None = None
         self._broker = broker
         self._where = f"broker {broker.host}:{broker.port}"
-        self._client_id = broker.client_id or f"tidegate-{node}"
+        self._client_id = client_id
         self._status_topic = status_topic
         self._status = ONLINE
         self._subscriptions = list(subscriptions)
@@ -116,7 +127,8 @@ class Connection:
         self._parting = ""  # why this connection ended
         self._short_lived = 0  # connections in a row that were lost within SHORT
         self._told = ""  # the last trouble that was logged
-        self._inbox = Inbox(broker.inbox, self.counters, broker.max_latency)
+        self.inboxes = [Inbox(broker.inbox, self.counters, broker.max_latency) for _ in range(inboxes)]
+        self._route = route
         self._outbox = Outbox(self.counters)
         self._waker: Waker | None = None  # of our thread, while it runs
         self._stopping = threading.Event()  # end when everything is delivered
@@ -128,7 +140,7 @@ class Connection:
         self._thread.start()
 
     def take(self, timeout: float) -> list[Message]:
-        """Return what waits, oldest first; wait up to `timeout` seconds when nothing does.
+        """Return what waits in the first inbox, oldest first; wait up to `timeout` seconds when nothing does.
 
         Also returns, perhaps with nothing, after `wake` and when the connection becomes ready or fails.
 
@@ -139,11 +151,11 @@ class Connection:
             raise self.failure
         if not self._thread.is_alive() and not self._stopping.is_set():
             raise RuntimeError("the MQTT thread is not running; if it died, its traceback stands above")
-        return self._inbox.take(timeout)
+        return self.inboxes[0].take(timeout)
 
     def wake(self) -> None:
         """End the present `take`, or the next one; safe in a signal handler."""
-        self._inbox.wake()
+        self.inboxes[0].wake()
 
     def publish(
         self, topic: str, payload: bytes, qos: int = 0, retain: bool = False, expiry: float | None = None
@@ -155,17 +167,22 @@ class Connection:
         """
         self._outbox.put(Outgoing(topic, payload, qos, retain, expiry))
 
+    def is_delivered(self) -> bool:
+        """Return whether everything of QoS 1 is acknowledged."""
+        return self._outbox.is_delivered()
+
     def tell_status(self, status: bytes) -> None:
         """Keep another status with the broker, `ONLINE` or `OVERLOADED`; a new connection begins with it."""
         self._status = status
-        self.publish(self._status_topic, status, 1, True)
+        if self._status_topic is not None:
+            self.publish(self._status_topic, status, 1, True)
 
     def stop(self, timeout: float = 2.0) -> None:
         """Deliver what waits and `stopped`, and disconnect; give up after `timeout` seconds."""
         if self._stopping.is_set() or not self._thread.is_alive():
             return
         deadline = time.monotonic() + timeout
-        self.publish(self._status_topic, STOPPED, 1, True)
+        self.tell_status(STOPPED)
         self._stopping.set()
         self._thread.join(0.6 * timeout)
         self._abandoned.set()
@@ -249,7 +266,8 @@ class Connection:
         if writable or self._waker in readable or client.want_write():
             code = client.loop_write()
         is_more = wire in readable or wire.has_unread
-        self._inbox.listen(is_more=is_more)
+        for inbox in self.inboxes:
+            inbox.listen(is_more=is_more)
         if code == MQTTErrorCode.MQTT_ERR_SUCCESS and is_more:
             code = self._hear(client)
         code = code or client.loop_misc()
@@ -257,11 +275,13 @@ class Connection:
         return code
 
     def _hear(self, client: _Client) -> MQTTErrorCode:
-        code, heard = client.loop_read(), 0
-        while code == MQTTErrorCode.MQTT_ERR_SUCCESS and heard < self._inbox.unheard < TOGETHER:
-            heard = self._inbox.unheard
+        begun = before = self.counters.received
+        code = client.loop_read()
+        while code == MQTTErrorCode.MQTT_ERR_SUCCESS and before < self.counters.received < begun + TOGETHER:
+            before = self.counters.received
             code = client.loop_read()
-        self._inbox.hand_over()
+        for inbox in self.inboxes:
+            inbox.hand_over()
         return code
 
     def _tell_loss(self) -> None:
@@ -319,7 +339,8 @@ class Connection:
         client.connect_timeout = self._broker.connect_timeout
         if self._broker.username:
             client.username_pw_set(self._broker.username, self._broker.read_password())
-        client.will_set(self._status_topic, OFFLINE, qos=1, retain=True)
+        if self._status_topic is not None:
+            client.will_set(self._status_topic, OFFLINE, qos=1, retain=True)
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
@@ -347,9 +368,9 @@ class Connection:
             version = "5" if client.protocol == MQTT_5 else "3.1.1"
             log.info("%s: connected, MQTT %s%s", self._where, version, ", session resumed" * flags.session_present)
         window = min(INFLIGHT, getattr(properties, "ReceiveMaximum", INFLIGHT))
-        self._outbox.open(
-            functools.partial(_send, client), window, Outgoing(self._status_topic, self._status, 1, True, None)
-        )
+        topic = self._status_topic
+        birth = None if topic is None else Outgoing(topic, self._status, 1, True, None)
+        self._outbox.open(functools.partial(_send, client), window, birth)
         if self._subscriptions:
             _subscribe(client, self._subscriptions)
         else:
@@ -382,8 +403,9 @@ class Connection:
         except UnicodeDecodeError:
             self.counters.bad_topic += 1
             return
-        arrived = Message(topic, bytes(message.payload), message.retain, time.time())
-        self._inbox.put(arrived)
+        place = self._route(topic) if self._route is not None else 0
+        if place is not None:
+            self.inboxes[place].put(Message(topic, bytes(message.payload), message.retain, time.time()))
 
     def _on_disconnect(
         self, client: Client, userdata: object, flags: DisconnectFlags, reason: ReasonCode, properties: object

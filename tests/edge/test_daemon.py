@@ -14,6 +14,7 @@ import pytest
 
 from edge.config import Config
 from edge.daemon import Daemon
+from edge.desk import Desk
 from edge.notify import Notifier
 from tests.conftest import HOST, Mosquitto, free_port
 from tests.edge.conftest import learned_by_hand
@@ -208,7 +209,18 @@ def test_health_tells_what_became_of_every_payload(
     health = sensors.health(
         lambda table: table["readings"]["received"] == 10 and table["silent_s"]["motes"] is not None  # type: ignore[index]
     )
-    told = {"time", "version", "uptime_s", "overloaded", "readings", "silent_s", "bundles", "connection", "latency"}
+    told = {
+        "time",
+        "version",
+        "uptime_s",
+        "overloaded",
+        "readings",
+        "silent_s",
+        "bundles",
+        "workers",
+        "connection",
+        "latency",
+    }
     assert set(health) == told
     assert 0.0 <= health["silent_s"]["motes"] < 20.0  # type: ignore[index]
     readings = dict(health["readings"])  # type: ignore[call-overload]
@@ -275,12 +287,14 @@ def test_what_is_no_reading_is_logged_once_for_each_kind(
 def test_a_table_that_falls_silent_is_logged_once_and_again_when_it_speaks(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     daemon = Daemon(Config.from_table(tomllib.loads(CLIMATE)), {BUNDLE: (learned_by_hand(), ByHand())}, Notifier({}, 1))
+    assert isinstance(daemon.staff, Desk)
+    line = daemon.staff.line
     clock = itertools.count(0.0, 30.0)
     daemon.connection.ready = True
-    daemon.desk.line.vigil.listen_from(0.0)
+    line.vigil.listen_from(0.0)
     for _ in range(10):
         daemon.tell_notices(next(clock))
-    daemon.desk.line.receive("plant/a/press/climate", by_hand(0), retained=False, received_at=0.0)
+    line.receive("plant/a/press/climate", by_hand(0), retained=False, received_at=0.0)
     daemon.tell_notices(next(clock))
     assert [record.getMessage() for record in caplog.records] == [
         "streams.plant: no payload on plant/+/+/climate for 120 s",

@@ -1,6 +1,7 @@
 """The health message and the line for systemd, from a line that heard something and a connection that never dialled."""
 
 import json
+from dataclasses import asdict
 
 import pytest
 
@@ -16,15 +17,16 @@ PRESS = "plant/a/press/climate"
 
 
 def connection() -> Connection:
-    return Connection(BrokerConfig(), node="edge1", status_topic="tidegate/edge1/status", subscriptions=[])
+    return Connection(BrokerConfig(), client_id="edge1", status_topic="tidegate/edge1/status", subscriptions=[])
 
 
 def gather(line: Line, latencies: Latencies | None = None) -> dict[str, object]:
     table = health.table(
         health.report(line, latencies or Latencies()),
-        connection(),
+        asdict(connection().counters),
         silences=line.vigil.silences(),
         is_overloaded=False,
+        workers=(1, 0),
         started_at=100.0,
         now=160.25,
     )

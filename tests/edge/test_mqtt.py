@@ -46,7 +46,14 @@ def dial(node: str) -> Iterator[Dial]:
     def connect(port: int, *filters: tuple[str, int], **settings: object) -> Connection:
         quick = {"connect_timeout": 1.0, "reconnect_min": 0.05, "reconnect_max": 0.2, **settings}
         config = BrokerConfig(host=HOST, port=port, **quick)  # type: ignore[arg-type]
-        made.append(Connection(config, node=node, status_topic=f"tidegate/{node}/status", subscriptions=filters))
+        made.append(
+            Connection(
+                config,
+                client_id=config.client_id or f"tidegate-{node}",
+                status_topic=f"tidegate/{node}/status",
+                subscriptions=filters,
+            )
+        )
         made[-1].start()
         return made[-1]
 
@@ -147,7 +154,8 @@ def test_a_daemon_that_is_killed_leaves_offline_behind(mosquitto: Mosquitto, obs
     script = (
         "from edge.config import BrokerConfig; from edge.mqtt import Connection; import time\n"
         f"config = BrokerConfig(host={HOST!r}, port={mosquitto.port})\n"
-        f"Connection(config, node={node!r}, status_topic='tidegate/{node}/status', subscriptions=[]).start()\n"
+        f"topic = 'tidegate/{node}/status'\n"
+        f"Connection(config, client_id='tidegate-{node}', status_topic=topic, subscriptions=[]).start()\n"
         "time.sleep(60)"
     )
     daemon = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
@@ -284,7 +292,7 @@ def test_a_wake_before_the_take_is_not_lost(mosquitto: Mosquitto, dial: Dial) ->
 
 
 def test_a_connection_that_does_not_run_is_not_waited_for() -> None:
-    connection = Connection(BrokerConfig(), node="n", status_topic="n/status", subscriptions=[])
+    connection = Connection(BrokerConfig(), client_id="n", status_topic="n/status", subscriptions=[])
     with pytest.raises(RuntimeError, match="not running"):
         connection.take(30.0)
 
