@@ -239,9 +239,10 @@ class Outbox:
                     self._pump(self._send)
 
     def is_delivered(self) -> bool:
-        """Return whether everything of QoS 1 is acknowledged."""
+        """Return whether everything of QoS 1 is acknowledged, and everything of QoS 0 written."""
         with self._lock:
-            return not self._waiting and _count_pending(self._unacknowledged) == 0
+            pending = _count_pending(self._unacknowledged) + _count_pending(self._unwritten)
+            return not self._waiting and pending == 0
 
     def _send_or_drop(self, news: Outgoing) -> None:
         """Send a message of QoS 0, unless it would have to wait long."""

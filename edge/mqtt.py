@@ -168,8 +168,9 @@ class Connection:
         self._outbox.put(Outgoing(topic, payload, qos, retain, expiry))
 
     def is_delivered(self) -> bool:
-        """Return whether everything of QoS 1 is acknowledged."""
-        return self._outbox.is_delivered()
+        """Return whether everything of QoS 1 is acknowledged, and everything of QoS 0 in the network's hands."""
+        wire = self._clients[0].socket()
+        return self._outbox.is_delivered() and not (wire is not None and wire.has_unsent)
 
     def tell_status(self, status: bytes) -> None:
         """Keep another status with the broker, `ONLINE` or `OVERLOADED`; a new connection begins with it."""
@@ -304,7 +305,7 @@ class Connection:
         """Return whether we want this connection to end."""
         if self._abandoned.is_set() or self.failure is not None:
             return True
-        return self._stopping.is_set() and self._outbox.is_delivered()
+        return self._stopping.is_set() and self.is_delivered()
 
     def _judge_refusal(self, reason: ReasonCode) -> Ending:
         """Decide whether a refused CONNECT is the protocol's fault, the operator's, or passes."""

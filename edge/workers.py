@@ -39,6 +39,8 @@ from edge.shards import Shards
 from edge.vigil import Vigil, Watched, patience
 from edge.worker import Order, Start, Told
 
+# With -m the classes that are sent would be called `__main__`, which is somebody else here.
+MAIN = "from edge.worker import main; main()"
 AHEAD = 2  # orders that are under way: one is judged while the next is sent
 TICK = 0.25  # seconds between two looks at a worker while nothing arrives
 HUNG = 30.0  # seconds of silence after which a worker is killed; it speaks every second, and after every order
@@ -143,8 +145,7 @@ class Keeper:
         """Start a worker where the last one was: nothing new is sent before it is connected."""
         ours, theirs = socket.socketpair()
         with theirs:
-            # With -m the classes that are sent would be called `__main__`, which is somebody else here.
-            command = [sys.executable, "-c", "from edge.worker import main; main()", str(theirs.fileno())]
+            command = [sys.executable, "-c", MAIN, str(theirs.fileno())]
             self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()])
         self._pipe = Pipe(ours.detach())
         self._is_new, self._heard_at = True, time.monotonic()

@@ -1,0 +1,266 @@
+"""Several processes judge as one: the same verdicts, whoever dies, and one daemon towards broker and systemd."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+import tomllib
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from edge import health, snapshot, workers
+from edge.config import Config
+from edge.health import Latencies
+from edge.line import Line
+from edge.mailbox import Counters, Inbox, Message
+from edge.shards import Shards
+from tests.conftest import HOST, Mosquitto
+from tests.edge.conftest import learned_by_hand
+from tests.edge.test_live import Row, assert_same, in_bursts, mingled, payload
+from tests.lines import BUNDLE, CLIMATE, ByHand, climate, line_of, tell, tell_steps
+from tests.served import WITHIN, Sensors, Served, served, wait_until
+
+TABLE = '[streams.motes]\nbundle = "{bundle}"\ntopic = "{node}/{{mote}}/climate"\nqos = 1\n'
+CONFIG = '[node]\nname = "{node}"\nworkers = 2\nhealth_every = 0.2\n[broker]\nhost = "{host}"\nport = {port}\n' + TABLE
+
+
+def children(process: int) -> list[int]:
+    """Return the processes that a process has started."""
+    told = subprocess.run(["ps", "-o", "pid=", "--ppid", str(process)], capture_output=True, text=True, check=False)
+    return [int(line) for line in told.stdout.split()]
+
+
+def pid(daemon: Served) -> int:
+    assert daemon.process is not None
+    return daemon.process.pid
+
+
+def lives(process: int) -> bool:
+    """Return whether a process is there, and not merely waited for."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.fixture
+def bundle(bundles: Path) -> Path:
+    return bundles / "stack-dynamic.bundle"
+
+
+def judge(
+    bundle: Path, rows: Sequence[Row], broker: Mosquitto, folder: Path, midway: Callable[[Served], None]
+) -> list[tuple[str, Mapping[str, object]]]:
+    """Return everything that two workers said of streams, what was said twice once; something happens midway."""
+    node = f"workers-{midway.__name__}"
+    sensors = Sensors(broker.port, node)
+    heard: list[tuple[str, bytes]] = []
+    bursts = list(in_bursts(rows, random.Random(7)))
+    with served(folder / "daemon", CONFIG.format(node=node, host=HOST, port=broker.port, bundle=bundle)) as daemon:
+        for number, burst in enumerate(bursts):
+            for row in burst:
+                sensors.post(f"{node}/{row[1]}/climate", payload(row))
+            if number == len(bursts) // 2:
+                midway(daemon)
+            expected = {(f"{row[1]}/state", row[0]) for row in burst}
+            while expected:
+                heard += sensors.hear_all(until=lambda topic, _: topic.endswith("/state"))
+                topic, text = heard[-1]
+                expected.discard((topic, json.loads(text)["time"]))
+        status, _ = daemon.end(signal.SIGTERM)
+        assert status == 0
+        heard += sensors.hear_all(until=lambda topic, text: (topic, text) == ("status", b"stopped"))
+    sensors.close()
+    of_streams = dict.fromkeys(one for one in heard if one[0] not in {"status", "health"})
+    return [(topic, json.loads(text)) for topic, text in of_streams]
+
+
+def leave(daemon: Served) -> None:
+    """Let all go on."""
+
+
+def kill_both(daemon: Served) -> None:
+    """Kill the workers while they judge."""
+    for worker in children(pid(daemon)):
+        os.kill(worker, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("midway", [leave, kill_both], ids=["undisturbed", "killed"])
+def test_two_workers_judge_bit_for_bit_as_in_a_file_even_when_they_are_killed(
+    bundle: Path, mosquitto: Mosquitto, tmp_path: Path, midway: Callable[[Served], None]
+) -> None:
+    rows = mingled(random.Random(5))
+    told = judge(bundle, rows, mosquitto, tmp_path, midway)
+    assert {topic for topic, message in told if message.get("phase") == "open"} >= {"m0/event", "m3/event"}
+    assert_same(told, rows, tmp_path, bundle)
+
+
+def test_the_workers_are_one_daemon_with_one_health_and_leave_nothing_behind(
+    bundle: Path, mosquitto: Mosquitto, tmp_path: Path
+) -> None:
+    node, rows = "workers-one", mingled(random.Random(6))[:200]
+    sensors = Sensors(mosquitto.port, node)
+    with served(tmp_path / "daemon", CONFIG.format(node=node, host=HOST, port=mosquitto.port, bundle=bundle)) as daemon:
+        assert sensors.hear("status") == b"online"
+        started = children(pid(daemon))
+        assert len(started) == 2
+        for row in rows:
+            sensors.post(f"{node}/{row[1]}/climate", payload(row))
+        sensors.post(f"{node}/m0/climate", b"no reading")
+        table = sensors.health(lambda told: told["readings"]["received"] == len(rows) + 1)  # type: ignore[index]
+        os.kill(started[0], signal.SIGKILL)
+        sensors.health(lambda told: told["workers"] == {"count": 2, "restarts": 1})
+        wait_until(lambda: len(children(pid(daemon))) == 2)
+        after = sensors.health(lambda told: told["readings"]["received"] == len(rows) + 1)  # type: ignore[index]
+        replaced = children(pid(daemon))
+        daemon.end(signal.SIGTERM)
+        assert "ended with status -9; another goes on in its place" in daemon.said()
+        assert "no reading in 'workers-one/m0/climate': malformed" in daemon.said()
+    sensors.close()
+    assert not any(map(lives, (*started, *replaced)))
+    assert table["readings"]["refused"] == {"malformed": 1}  # type: ignore[index]
+    for told in (table, after):
+        (of_bundle,) = told["bundles"]  # type: ignore[misc]
+        assert (of_bundle["streams"], of_bundle["grid"]["accepted"]) == (len({row[1] for row in rows}), len(rows))
+        assert sum(of_bundle["experts"].values()) == pytest.approx(1.0, abs=0.01)
+
+
+def test_workers_end_with_a_supervisor_that_is_killed(bundle: Path, mosquitto: Mosquitto, tmp_path: Path) -> None:
+    config = CONFIG.format(node="workers-orphans", host=HOST, port=mosquitto.port, bundle=bundle)
+    with served(tmp_path / "daemon", config) as daemon:
+        started = children(pid(daemon))
+        daemon.end(signal.SIGKILL)
+        wait_until(lambda: not any(map(lives, started)), WITHIN)
+
+
+def test_a_refused_worker_is_the_operators_error(bundle: Path, broker: Mosquitto, tmp_path: Path) -> None:
+    config = CONFIG.format(node="workers-refused", host=HOST, port=broker.port, bundle=tmp_path / "none.bundle")
+    daemon = Served(tmp_path / "daemon", config)
+    daemon.start()
+    try:
+        assert daemon.wait() == 2
+        assert len(daemon.errors()) == 1
+    finally:
+        daemon.close()
+
+
+@pytest.mark.parametrize("poison", ["die", "hang"])
+def test_messages_that_two_workers_died_of_are_given_up_and_the_rest_goes_on(
+    bundle: Path, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch, poison: str
+) -> None:
+    monkeypatch.setattr(workers, "MAIN", "from tests.edge.poisoned import main; main()")
+    monkeypatch.setattr(workers, "HUNG", 3.0)
+    toml = f'[broker]\nhost = "{HOST}"\nport = {mosquitto.port}\n' + TABLE
+    config = Config.from_table(tomllib.loads(toml.format(bundle=bundle, node=f"poison-{poison}")))
+    inbox = Inbox(100, Counters())
+    keeper = workers.Keeper(config, 1, inbox)
+    keeper.start()
+
+    def say(*texts: str) -> None:
+        for text in texts:
+            inbox.put(Message(f"poison-{poison}/m1/climate", text.encode(), False, 0.0))
+        inbox.hand_over()
+
+    def received() -> int:
+        keeper.kill_if_hung(time.monotonic())
+        return 0 if keeper.report is None else keeper.report.readings.received
+
+    say("one", "two")
+    wait_until(lambda: received() == 2)
+    say(poison)
+    wait_until(lambda: received() == 2 and keeper.poisonous == 1, 3 * WITHIN)
+    say("three")
+    wait_until(lambda: received() == 3, 3 * WITHIN)
+    assert keeper.restarts == 2
+    keeper.stop()
+    keeper.join(WITHIN)
+    assert keeper.failure is None
+    assert keeper.process is not None
+    assert not lives(keeper.process.pid)
+
+
+def test_a_worker_that_never_says_a_word_ends_the_daemon(monkeypatch: pytest.MonkeyPatch, bundle: Path) -> None:
+    monkeypatch.setattr(workers, "MAIN", "raise SystemExit(3)")
+    config = Config.from_table(tomllib.loads(TABLE.format(bundle=bundle, node="stillborn")))
+    keeper = workers.Keeper(config, 1, Inbox(100, Counters()))
+    keeper.start()
+    wait_until(lambda: keeper.failure is not None)
+    assert str(keeper.failure) == "worker 1 ended 3 times before its first word"
+
+
+# Sharing out
+
+
+def shards(workers: int = 3, toml: str = CLIMATE) -> Shards:
+    return Shards(Config.from_table(tomllib.loads(toml)).streams, workers)
+
+
+def test_streams_are_shared_out_evenly_and_a_stream_always_goes_to_the_same_worker() -> None:
+    share = shards()
+    topics = [f"plant/{number % 7}/m{number}/climate" for number in range(900)]
+    first = [share(topic) for topic in topics]
+    assert first == [share(topic) for topic in topics] == [shards()(topic) for topic in topics]
+    count = Counter(first)
+    assert set(count) == {1, 2, 3}
+    assert min(count.values()) > 240
+
+
+def test_all_sensors_of_a_stream_go_to_its_worker() -> None:
+    share = shards(8, CLIMATE.replace("/climate", "/{sensor}"))
+    for machine in range(20):
+        assert share(f"plant/a/m{machine}/warm") == share(f"plant/a/m{machine}/damp")
+
+
+def test_a_topic_of_no_stream_goes_to_somebody_who_counts_it() -> None:
+    assert shards()("elsewhere") == 1
+
+
+def test_streams_beyond_the_most_belong_to_nobody_and_are_counted_and_told_once() -> None:
+    share = shards(2, CLIMATE + "max_streams = 2\n")
+    given = [share(f"plant/a/{machine}/climate") for machine in ("x", "y", "z", "x", "z")]
+    assert [place is None for place in given] == [False, False, True, False, True]
+    assert share.streams_refused == 2
+    assert share.refusals == [
+        "streams.plant: no reading in 'plant/a/z/climate': streams_refused: max_streams is 2",
+    ]
+
+
+# Reports and snapshots
+
+
+def report(lines: Sequence[Line]) -> health.Report:
+    return health.merge([health.report(line, Latencies()) for line in lines])
+
+
+def test_lines_that_share_the_streams_report_together_what_one_would() -> None:
+    alone, shared = line_of(), [line_of(), line_of()]
+    for number, machine in enumerate(("press", "saw", "drill")):
+        topic = f"plant/a/{machine}/climate"
+        for line in (alone, shared[(number + 1) % 2]):
+            tell_steps(line, topic, range(9 + number))
+            tell(line, topic, climate(9 + number, warm=99.0), 9 + number)
+            tell(line, topic, b"{", 9 + number)
+    assert report(shared) == report([alone])
+    assert report([alone]) == health.report(alone, Latencies())
+
+
+def test_a_line_that_was_kept_goes_on_as_the_one_that_was_not() -> None:
+    bundles = {BUNDLE: (learned_by_hand(), ByHand())}
+    line = Line(Config.from_table(tomllib.loads(CLIMATE)), bundles)  # type: ignore[arg-type]
+    topics = [f"plant/a/{machine}/climate" for machine in ("press", "saw")]
+    for topic in topics:
+        tell_steps(line, topic, range(12))
+    tell(line, topics[0], climate(12, warm=99.0), 12)
+    kept = snapshot.restore(snapshot.save(line, bundles), bundles)  # type: ignore[arg-type]
+    assert kept.services[0].cohort.learned is line.services[0].cohort.learned
+    for step in range(13, 30):
+        for topic in topics:
+            assert tell(kept, topic, climate(step, warm=20.0 + step % 3), step) == tell(
+                line, topic, climate(step, warm=20.0 + step % 3), step
+            )
+    assert health.report(kept, Latencies()) == health.report(line, Latencies())
