@@ -44,6 +44,7 @@ CONFIG = """\
 [node]
 name = "bench"
 health_every = {health_every}
+workers = {workers}
 [broker]
 port = {port}
 inbox = {inbox}
@@ -130,7 +131,7 @@ def echo(port: int, qos: int) -> Iterator[int]:
 
 def configured(folder: Path, port: int, path: Path, **changes: float) -> Path:
     """Write a configuration that drops nothing for being late, unless asked to; return its file."""
-    table = {"qos": 0, "inbox": 1_000_000, "max_latency": 1e9, "health_every": 30.0, **changes}
+    table = {"qos": 0, "inbox": 1_000_000, "max_latency": 1e9, "health_every": 30.0, "workers": 1, **changes}
     config = folder / "tidegate.toml"
     config.write_text(CONFIG.format(port=port, bundle=path.resolve(), **table), encoding="utf-8")
     return config
