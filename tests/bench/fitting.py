@@ -63,13 +63,8 @@ class Task:
     def seen(self) -> Recording:
         """Return the rows that are fitted."""
         whole, cut = self.whole(), slice(self.rows)
-        return replace(
-            whole,
-            streams=whole.streams[cut],
-            times=whole.times[cut],
-            values=whole.values[cut],
-            written=whole.written[cut],
-        )
+        parts = {name: getattr(whole, name)[cut] for name in ("streams", "times", "values", "written")}
+        return replace(whole, **parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +133,8 @@ def ours(task: Task) -> tuple[Fit, Judged]:
 
     recipe = replace(default(), seed=task.seed)
     preparing, prepared = timed(prepare, [task.seen()], recipe)
-    training, taught = timed(teach, prepared, recipe, _say)
-    serving, fitted = timed(serve, prepared, taught, recipe, _say)
+    training, taught = timed(teach, prepared, recipe, _tell)
+    serving, fitted = timed(serve, prepared, taught, recipe, _tell)
     (series,), _ = lay_on_grid([task.whole()], prepared.sensors, period=prepared.period, max_gap=fitted.learned.max_gap)
     begin = len(prepared.series[0])
     span = Span(series, begin - 2 * prepared.window, begin, len(series))
@@ -181,7 +176,9 @@ def textbook(judged: Judged, seed: int, batch: int, rate: float, *, until: float
     while best > until and took.cpu < limit:
         epoch, _ = timed(network.fit, past, ahead, batch_size=batch, verbose=0)
         took += epoch
-        best = min(best, judged.loss(network.predict(held, TOGETHER, verbose=0).reshape(judged.truth.shape)))
+        loss = judged.loss(network.predict(held, TOGETHER, verbose=0).reshape(judged.truth.shape))
+        best = min(best, loss)
+        _tell(f"the textbook: {took.cpu:.0f} of {limit:.0f} s of the processor, loss {loss:.4g}, ours {until:.4g}")
     return Fit(took, took, best, _peak_mb())
 
 
@@ -194,8 +191,8 @@ def _peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def _say(text: str) -> None:
-    """Take what a fit says of its progress."""
+def _tell(progress: str) -> None:
+    print(progress, file=sys.stderr)
 
 
 def alone(work: Callable[Given, Found], *given: Given.args, **named: Given.kwargs) -> Found:
@@ -210,35 +207,29 @@ def figures(case: str, fits: Sequence[Fit], theirs: Sequence[Fit], persistence: 
     bound = "must 1/3, goal 1/10"
     if short:
         bound += f"; in {short} of {len(fits)} runs the textbook did not get there, so the ratio is less than this"
-
-    def beside(name: str, unit: str, mine: Callable[[Fit], float], other: Callable[[Fit], float], limit: str) -> Figure:
-        return Figure(
-            name=f"{name}, {case}", unit=unit, bound=limit,
-            ours=tuple(map(mine, fits)), reference=tuple(map(other, theirs)),
-        )  # fmt: skip
-
-    losses = tuple(fit.loss for fit in fits)
-    return [
-        beside(
-            "whole fit beside the textbook's training",
-            "s",
-            lambda fit: fit.whole.wall,
-            lambda fit: fit.whole.wall,
-            bound,
-        ),
-        beside("the same, processor time", "s", lambda fit: fit.whole.cpu, lambda fit: fit.whole.cpu, bound),
-        beside("training beside training", "s", lambda fit: fit.training.wall, lambda fit: fit.training.wall, ""),
-        beside("the same, processor time", "s", lambda fit: fit.training.cpu, lambda fit: fit.training.cpu, ""),
-        beside("held-out loss beside the textbook's best", "", lambda fit: fit.loss, lambda fit: fit.loss, ""),
-        Figure(name=f"the same beside the last value's, {case}", unit="", ours=losses, reference=tuple(persistence)),
-        beside("most memory", "MB", lambda fit: fit.peak_mb, lambda fit: fit.peak_mb, ""),
+    measured: tuple[tuple[str, str, Callable[[Fit], float], str], ...] = (
+        ("whole fit beside the textbook's training", "s", lambda fit: fit.whole.wall, bound),
+        ("the same, processor time", "s", lambda fit: fit.whole.cpu, bound),
+        ("training beside training", "s", lambda fit: fit.training.wall, ""),
+        ("the same, processor time", "s", lambda fit: fit.training.cpu, ""),
+        ("most memory", "MB", lambda fit: fit.peak_mb, ""),
+        ("held-out loss beside the textbook's best", "", lambda fit: fit.loss, ""),
+    )
+    beside = [
+        Figure(
+            name=f"{name}, {case}", unit=unit, ours=tuple(map(of, fits)), reference=tuple(map(of, theirs)), bound=said
+        )
+        for name, unit, of, said in measured
     ]
+    last = Figure(
+        name=f"the same beside the last value's, {case}", unit="", ours=beside[-1].ours, reference=tuple(persistence)
+    )
+    return [*beside, last]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the figures."""
-    built = parser(__doc__)
-    built.set_defaults(runs=1)
+    built = parser(__doc__, runs=1)
     built.add_argument("--rows", type=int, default=20_000)
     built.add_argument("--sensors", type=int, default=8, help="that are drawn where there is no --data")
     built.add_argument("--data", type=Path, help="a file of one stream, instead of drawn sensors")

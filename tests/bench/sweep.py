@@ -17,7 +17,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import count, islice
 
 import orjson
 
@@ -38,8 +38,8 @@ from tests.bench.common import (
 from tests.bench.throughput import WARM, compare
 
 BESIDE = 10  # streams of the reference
-MESSAGES = 20_000  # in a run, but of those that are taken one by one
-ALONE = 4_000
+MESSAGES = 20_000  # in a run, but no more waves than
+WAVES = 2_000
 MANY = 1000  # streams from which on memory tells more than the allocator's whims
 APART = 7  # rows between what a stream and the next one say: no two are strange at once
 
@@ -47,11 +47,15 @@ APART = 7  # rows between what a stream and the next one say: no two are strange
 class Load:
     """A line whose streams are warm, and what they say from then on.
 
-    State kept: the line, and how many messages it has had.
+    State kept: the line, and how far the streams are.
+
+    Attributes:
+        streams: how many there are.
     """
 
     def __init__(self, streams: int, sensors: int) -> None:
         """Warm the line up."""
+        self.streams = streams
         loaded = bundle(sensors)
         table = {
             "bundle": str(bundle_path(sensors)),
@@ -62,12 +66,11 @@ class Load:
         }
         config = Config.from_table({"streams": {"bench": table}})
         self._line = Line(config, {bundle_path(sensors): (loaded.manifest.learned(), loaded.model)})
-        self._topics = [f"bench/m{number}" for number in range(streams)]
-        self._names = [f"s{number}" for number in range(sensors)]
         there = recording(sensors, 8 * WINDOW, seed=3).values.tolist()
-        self._values = there + there[::-1]  # there and back: a jump would be an event
-        self._said = self._say()
-        self.run(WARM * streams, 512)
+        topics = [f"bench/m{number}" for number in range(streams)]
+        self._said = speech(topics, there + there[::-1])  # there and back: a jump would be an event
+        for _ in range(WARM):
+            self.run(streams, 512)
 
     def run(self, messages: int, waiting: int) -> float:
         """Return the microseconds of processor time that a message takes, so many of them waiting at a time.
@@ -87,15 +90,20 @@ class Load:
             raise SystemExit(f"{messages} messages had {states} states")
         return 1e6 * taken / messages
 
-    def _say(self) -> Iterator[tuple[str, bytes]]:
-        """Yield topics and payloads, the streams in turn, sample by sample, without end."""
-        sample = 0
-        while True:
-            at = START + PERIOD * sample
-            for number, topic in enumerate(self._topics):
-                values = self._values[(sample + APART * number) % len(self._values)]
-                yield topic, orjson.dumps({"time": at, **dict(zip(self._names, values, strict=True))})
-            sample += 1
+
+def speech(topics: Sequence[str], values: Sequence[Sequence[float]]) -> Iterator[tuple[str, bytes]]:
+    """Yield topics and payloads, the streams in turn, sample by sample, without end.
+
+    Args:
+        topics: of the streams.
+        values: what the first stream says, again and again; the next says the same `APART` samples earlier.
+    """
+    names = [f"s{number}" for number in range(len(values[0]))]
+    for sample in count():
+        at = START + PERIOD * sample
+        for number, topic in enumerate(topics):
+            said = values[(sample + APART * number) % len(values)]
+            yield topic, orjson.dumps({"time": at, **dict(zip(names, said, strict=True))})
 
 
 def grown(streams: Sequence[int], sensors: int, waiting: Sequence[int], runs: int) -> list[Figure]:
@@ -105,20 +113,24 @@ def grown(streams: Sequence[int], sensors: int, waiting: Sequence[int], runs: in
         before = resident_kb(os.getpid())
         load = Load(size, sensors)
         each = (resident_kb(os.getpid()) - before) / size
-        for count in waiting:
-            case = f"{size} streams, {sensors} sensors, {count} waiting"
-            figures += _cost(load, beside, case, waiting=count, sensors=sensors, runs=runs)
+        for together in waiting:
+            case = f"{size} streams, {sensors} sensors, {together} waiting"
+            figures += _cost(load, beside, case, waiting=together, sensors=sensors, runs=runs)
         if size >= MANY:
             figures.append(Figure(name=f"memory a stream, {size} streams, {sensors} sensors", unit="KB", ours=(each,)))
     return figures
 
 
+def _messages(streams: int, waiting: int) -> int:
+    """Return how many messages are enough: a wave of one takes as long as one of fifty."""
+    return min(MESSAGES, WAVES * min(streams, waiting))
+
+
 def _cost(load: Load, beside: Load, case: str, *, waiting: int, sensors: int, runs: int) -> list[Figure]:
-    messages = ALONE if waiting == 1 else MESSAGES
     ours, theirs = [], []
     for _ in range(runs):
-        ours.append(load.run(messages, waiting))
-        theirs.append(beside.run(messages, waiting))
+        ours.append(load.run(_messages(load.streams, waiting), waiting))
+        theirs.append(beside.run(_messages(BESIDE, waiting), waiting))
     units = ("message", "reading")[: 1 + (sensors > 1)]
     return [
         Figure(
