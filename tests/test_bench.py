@@ -117,7 +117,7 @@ def test_the_loss_leaves_out_what_is_unknown() -> None:
 
 def test_a_textbook_that_did_not_get_there_is_told() -> None:
     def fit(seconds: float, loss: float) -> Fit:
-        return Fit(Took(seconds, 3.0), Took(1.0, seconds), loss, 100.0)
+        return Fit(Took(seconds, 3.0), Took(1.0, seconds), Took(1.0, 2.0 * seconds), loss, 100.0)
 
     there = figures("x", [fit(1.0, 0.5)], [fit(10.0, 0.5)], [0.9])
     assert [one.ratio for one in there[:4]] == [0.1, 1.0, 1.0, 0.1]

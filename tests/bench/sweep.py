@@ -38,8 +38,8 @@ from tests.bench.common import (
 from tests.bench.throughput import WARM, compare
 
 BESIDE = 10  # streams of the reference
-MESSAGES = 20_000  # in a run, but no more waves than
-WAVES = 2_000
+MESSAGES = 10_000  # in a run, but no more waves than
+WAVES = 1_000
 MANY = 1000  # streams from which on memory tells more than the allocator's whims
 APART = 7  # rows between what a stream and the next one say: no two are strange at once
 
