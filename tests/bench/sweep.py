@@ -1,6 +1,6 @@
 """What a message costs as streams become more: from 1 to 10,000, each beside 10 streams in the same run.
 
-    python -m tests.bench.sweep                                       # the line alone, some 2 minutes
+    python -m tests.bench.sweep                                       # the line alone, some 3 minutes
     python -m tests.bench.sweep --streams 1 100 --sensors 8 --waiting 1 64 512
     python -m tests.bench.sweep --broker                              # through a real mosquitto too, some 20 minutes
 
