@@ -40,7 +40,7 @@ from tests.bench.throughput import WARM, compare
 BESIDE = 10  # streams of the reference
 MESSAGES = 10_000  # in a run, but no more waves than
 WAVES = 1_000
-MANY = 1000  # streams from which on memory tells more than the allocator's whims
+MANY = 5000  # streams from which on memory tells more than what was freed before and is used again
 APART = 7  # rows between what a stream and the next one say: no two are strange at once
 
 
