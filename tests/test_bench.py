@@ -1,11 +1,17 @@
 """Hold the benchmarks to what they say of themselves, without measuring anything."""
 
+from itertools import islice
+
+import numpy as np
+import orjson
 import pytest
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from tests.bench.common import PERIOD, Figure, recording
+from tests.bench.common import PERIOD, START, WINDOW, Figure, recording
+from tests.bench.fitting import Fit, Judged, Took, figures, windows
 from tests.bench.step import Waves
+from tests.bench.sweep import speech
 from tests.bench.throughput import Listener, packets, publish_packet
 
 
@@ -84,3 +90,37 @@ def test_packets_are_counted_wherever_the_network_cuts_them() -> None:
         listener = object.__new__(Listener)
         listener._rest = b""
         assert sum(listener._count(said[cut : cut + piece]) for cut in range(0, len(said), piece)) == 4
+
+
+def test_streams_speak_in_turn_and_each_has_values_of_its_own() -> None:
+    values = [[float(row)] for row in range(10)]
+    said = [(topic, orjson.loads(payload)) for topic, payload in islice(speech(["a", "b"], values), 6)]
+    assert [topic for topic, _ in said] == ["a", "b"] * 3
+    assert [payload["time"] - START for _, payload in said] == [0.0, 0.0, PERIOD, PERIOD, 2 * PERIOD, 2 * PERIOD]
+    assert [payload["s0"] for _, payload in said] == [0.0, 7.0, 1.0, 8.0, 2.0, 9.0]
+
+
+def test_a_window_of_the_textbook_ends_with_the_sample_it_was_made_at() -> None:
+    level = np.arange(200, dtype=np.float32)[:, None]
+    made = windows(level, np.array([WINDOW - 1, 150]))
+    assert made.shape == (2, WINDOW, 1)
+    assert made[:, -1, 0].tolist() == [WINDOW - 1, 150]
+    assert made[0, 0, 0] == 0.0
+
+
+def test_the_loss_leaves_out_what_is_unknown() -> None:
+    truth = np.array([[[1.0], [np.nan]], [[3.0], [5.0]]])
+    judged = Judged(np.array([[9.0], [0.0], [2.0]], dtype=np.float32), truth, 1, (1, 6))
+    assert judged.loss(np.zeros(truth.shape)) == (1.0 + 9.0 + 25.0) / 3
+    assert judged.persistence() == (1.0 + 1.0 + 9.0) / 3
+
+
+def test_a_textbook_that_did_not_get_there_is_told() -> None:
+    def fit(seconds: float, loss: float) -> Fit:
+        return Fit(Took(seconds, 3.0), Took(1.0, seconds), Took(1.0, 2.0 * seconds), loss, 100.0)
+
+    there = figures("x", [fit(1.0, 0.5)], [fit(10.0, 0.5)], [0.9])
+    assert [one.ratio for one in there[:4]] == [0.1, 1.0, 1.0, 0.1]
+    assert there[0].bound == "must 1/3, goal 1/10"
+    short = figures("x", [fit(1.0, 0.5)], [fit(10.0, 0.6)], [0.9])
+    assert "in 1 of 1 runs the textbook did not get there" in short[0].bound

@@ -180,11 +180,14 @@ def _values(rehearsals: Sequence[Rehearsal]) -> list[Doubles]:
 
 
 def unknowing(sensors: int) -> Calibration:
-    """Return a calibration that knows nothing: for the rehearsal that the real one is learned from."""
+    """Return a calibration that knows nothing and judges nothing: for the rehearsal that the real one is learned from.
+
+    Judging is a third of a sample's cost, and nobody asks for these scores.
+    """
     nothing, far = np.zeros((2, len(SHARP), sensors)), np.full((2, len(SHARP), sensors), 1e9)
     mean = np.zeros((len(SMOOTHED), sensors))
     return Calibration(
-        scored=np.ones(sensors, np.bool_),
+        scored=np.zeros(sensors, np.bool_),
         centre=np.zeros((FEATURES, sensors)),
         spread=np.ones((FEATURES, sensors)),
         others=np.zeros((sensors, sensors)),

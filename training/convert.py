@@ -130,7 +130,8 @@ def _module(network: Network, lines: Lines, residual_scale: Floats, width_base: 
 
     units = sum(map(sum, network.state_sizes))
     shapes = {"x": network.inputs, "lags": len(lines.highway.lags), "state": max(1, units)}
-    module.step = tf.function(step, [tf.TensorSpec((None, size), tf.float32, name) for name, size in shapes.items()])
+    signature = [tf.TensorSpec((None, size), tf.float32, name) for name, size in shapes.items()]
+    module.step = tf.function(step, signature, autograph=False)
     return module
 
 

@@ -143,13 +143,13 @@ def _update(network: Network, loss: Loss, recipe: Training, budget: int) -> Call
             mean = tf.math.divide_no_nan(loss(x, target, weight, True), tf.reduce_sum(weight))
         optimiser.apply(tape.gradient(mean, [variable.value for variable in network.weights]), network.weights)
 
-    traced: Callable[[Floats, Floats, Floats], None] = tf.function(update, _signature(network))
+    traced: Callable[[Floats, Floats, Floats], None] = tf.function(update, _signature(network), autograph=False)
     return traced
 
 
 def _measure(network: Network, loss: Loss, stop: Sequences, batch: int) -> Callable[[], float]:
     """Make the function that measures the mean loss over the stop part, without dropout."""
-    traced = tf.function(lambda x, target, weight: loss(x, target, weight, False), _signature(network))
+    traced = tf.function(lambda x, target, weight: loss(x, target, weight, False), _signature(network), autograph=False)
     counted = max(float(stop.weight.sum(dtype=np.float64)), 1.0)
     pieces = [slice(start, start + batch) for start in range(0, len(stop.x), batch)]
     return lambda: sum(float(traced(*stop.take(piece))) for piece in pieces) / counted

@@ -81,7 +81,7 @@ def correct(network: Network, x: Floats) -> Floats:
         Shape (n, steps, 3, horizons, sensors): the correction in residual scales, then the widths below and above in
         base widths.
     """
-    run = tf.function(lambda x, states: forward(network, x, states, training=False))
+    run = tf.function(lambda x, states: forward(network, x, states, training=False), autograph=False)
     states: States = [[tf.zeros((len(x), units)) for units in sizes] for sizes in network.state_sizes]
     said = np.empty((*x.shape[:2], 3, network.horizons, network.sensors), np.float32)
     for start in range(0, x.shape[1], CHUNK):

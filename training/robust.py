@@ -60,8 +60,9 @@ def _counted(residual: Doubles) -> Doubles:
 
 def _products(features: Doubles, target: Doubles, weight: Doubles, rows: NDArray[np.intp]) -> tuple[Doubles, Doubles]:
     """Return the weighted products of some samples' features with themselves and with the target."""
-    weighted = features[rows] * weight[rows, None]
-    return weighted.T @ features[rows], weighted.T @ target[rows]
+    chosen = features[rows]
+    weighted = chosen * weight[rows, None]
+    return weighted.T @ chosen, weighted.T @ target[rows]
 
 
 def _solve(gram: Doubles, product: Doubles, strength: float) -> Doubles:

@@ -62,11 +62,11 @@ def machine(runtime: str = "") -> str:
     return ", ".join((*filter(None, told), f"numpy {np.__version__}"))
 
 
-def parser(description: str | None) -> argparse.ArgumentParser:
+def parser(description: str | None, *, runs: int = RUNS) -> argparse.ArgumentParser:
     """Return a parser of what every benchmark takes."""
     built = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     built.add_argument("--json", action="store_true", help="print every run as JSON")
-    built.add_argument("--runs", type=int, default=RUNS, help=f"runs of each, in turn (default {RUNS})")
+    built.add_argument("--runs", type=int, default=runs, help=f"runs of each, in turn (default {runs})")
     return built
 
 
