@@ -15,9 +15,9 @@ from edge.desk import Desk, Staff
 from edge.errors import BundleError, ConfigError
 from edge.learned import Learned
 from edge.line import Line
-from edge.load import Load
 from edge.mqtt import ONLINE, OVERLOADED, Connection
 from edge.notify import Notifier
+from edge.overload import Overload
 from edge.runtime import Model
 from edge.shards import Shards
 from edge.tables import join_path
@@ -82,7 +82,7 @@ class Daemon:
             if shards is None
             else Workers(config, bundles, self.connection, shards)
         )
-        self._load = Load()
+        self._overload = Overload()
         self._notifier = notifier
         interval = notifier.watchdog_interval
         self._feed_every = None if interval is None else interval / 4  # two turns fit into half of what it allows
@@ -130,7 +130,7 @@ class Daemon:
         self._feed_watchdog()
         now = time.monotonic()
         self.tell_notices(now)
-        self._weigh_load(now)
+        self._notice_overload(now)
         if self.connection.ready and self.staff.is_ready and not self._ready:
             self._ready = True
             self._health_at = min(self._health_at, time.monotonic() + FIRST_HEALTH)
@@ -160,11 +160,11 @@ class Daemon:
             self._fed_at = now
             self._notifier.watchdog()
 
-    def _weigh_load(self, now: float) -> None:
+    def _notice_overload(self, now: float) -> None:
         """Tell when there begins to be more to do than we can, and when that is over."""
-        counters, before = self.connection.counters, self._load.is_overloaded
+        counters, before = self.connection.counters, self._overload.is_on
         dropped = counters.dropped_superseded + counters.dropped_inbox
-        is_overloaded = self._load.look(dropped, now)
+        is_overloaded = self._overload.look(dropped, now)
         if is_overloaded == before:
             return
         self.connection.tell_status(OVERLOADED if is_overloaded else ONLINE)
@@ -179,7 +179,7 @@ class Daemon:
             told,
             self.staff.counters(),
             silences=self.staff.vigil.silences(),
-            is_overloaded=self._load.is_overloaded,
+            is_overloaded=self._overload.is_on,
             workers=(self._workers, self.staff.restarts),
             started_at=started_at,
             now=time.time(),
