@@ -15,9 +15,10 @@ from edge.config import Config, StreamConfig
 from edge.daemon import open_bundles
 from edge.errors import OperatorError, counted
 from edge.learned import Learned
+from edge.load import Kind, Load
 from edge.tables import join_path
 from edge.topics import pattern_shape
-from edge.trial import Cost, Kind, Load, Measured, measure
+from edge.trial import Cost, Measured, measure
 
 CPU_ERRS, MEMORY_ERRS = 1.5, 1.3  # factors by which a prediction may be wrong; `tests/bench/budget.py` measures them
 MB = 1e6
@@ -180,13 +181,13 @@ def misfits(
         )
     if predicted.rate > predicted.carried / CPU_ERRS:
         found.append(
-            f"streams: must send at most {predicted.carried / CPU_ERRS:.0f} messages/s, two thirds of what "
-            f"{_cores(cores)} may carry, got {predicted.rate:.0f}"
+            f"streams: must send at most {_short(predicted.carried / CPU_ERRS)} messages/s, two thirds of what "
+            f"{_cores(cores)} may carry, got {_short(predicted.rate)}"
         )
     if memory is not None and predicted.resident * MEMORY_ERRS > memory.bytes:
         found.append(
             f"streams: must take at most {memory.bytes / MEMORY_ERRS / MB:.0f} MB, three quarters of what "
-            f"{memory.by}, got {predicted.resident / MB:.0f} MB for {counted(predicted.streams, 'stream')}"
+            f"{memory.of}, got {predicted.resident / MB:.0f} MB for {counted(predicted.streams, 'stream')}"
         )
     return found
 
@@ -206,9 +207,9 @@ def _lines(
         f"measured: at rest {measured.resident / MB:.0f} MB; at this rate a message takes "
         f"{1e6 * measured.usual:.0f} us of a core",
         *costs,
-        f"predicted: {100.0 * predicted.share:.2g} % of one core and {predicted.resident / MB:.0f} MB for "
-        f"{predicted.rate:.3g} messages/s of {counted(predicted.streams, 'stream')}; "
-        f"{_cores(cores)} may carry {predicted.carried:.0f} messages/s",
+        f"predicted: {_short(100.0 * predicted.share)} % of one core and {predicted.resident / MB:.0f} MB for "
+        f"{_short(predicted.rate)} messages/s of {counted(predicted.streams, 'stream')}; "
+        f"{_cores(cores)} may carry {_short(predicted.carried)} messages/s",
         "assumed: each stream, and each sensor with a topic of its own, speaks once a period, all evenly; messages as "
         "short as can be, no event; nothing else runs, and the broker's own share is not counted. Processor time may "
         "be wrong by half, memory by a third",
@@ -219,8 +220,13 @@ def _expected(one: Expected) -> str:
     period = one.kind.learned.period
     return (
         f"expected: {join_path('streams', one.name)}: {counted(one.streams, 'stream')}, "
-        f"{counted(one.kind.messages, 'message')} of each every {period:g} s: {one.rate:.3g} messages/s"
+        f"{counted(one.kind.messages, 'message')} of each every {period:g} s: {_short(one.rate)} messages/s"
     )
+
+
+def _short(number: float) -> str:
+    """Write a number with three digits, and no powers of ten."""
+    return f"{number:.0f}" if number >= 100.0 else f"{number:.3g}"
 
 
 def _cores(cores: float) -> str:

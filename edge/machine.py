@@ -13,19 +13,19 @@ ROOT = Path("/")
 
 
 class Memory(NamedTuple):
-    """Say how many bytes there are to have, and who says so."""
+    """Say how many bytes there are to have, and of whom: "what this machine has free"."""
 
     bytes: float
-    by: str
+    of: str
 
 
 def memory(root: Path = ROOT) -> Memory | None:
     """Return what a new process may occupy: what is free, or what its control group allows; None if nobody tells."""
-    found = [Memory(limit, "which this control group allows") for limit in _limits(root)]
+    found = [Memory(limit, "this control group allows") for limit in _limits(root)]
     with suppress(OSError):
         for line in (root / "proc/meminfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("MemAvailable:"):
-                found.append(Memory(1024.0 * float(line.split()[1]), "which this machine has free"))
+                found.append(Memory(1024.0 * float(line.split()[1]), "this machine has free"))
     return min(found, default=None)
 
 

@@ -7,12 +7,9 @@ all kinds speak together as often as the configuration expects. That is no luxur
 20 ms after the one before took 2.8 ms of a core, one that came after 1 ms 0.9 ms, one of a flood 0.1 ms, for memory
 grows cold and threads fall asleep. Processor time is read from the process's own clock, memory from the kernel.
 
-Messages are as small as they can be, and hold the middle of what training saw: they raise no events.
-
 Disliked: nobody says when the daemon is done, for not every kind of stream answers; it is done when its clock stands.
 """
 
-import json
 import os
 import subprocess
 import sys
@@ -21,83 +18,24 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from math import sin
 from pathlib import Path
 
-import orjson
-
 from edge.errors import OperatorError
-from edge.learned import Learned
+from edge.load import Load, Speaker, configuration
 from edge.loopback import HOST, Loopback
-from edge.message import iso
 from edge.watched import Watched
 
 READY_WITHIN = 60.0  # seconds; a Pi Zero takes ten
 STOPPED_WITHIN = 10.0  # seconds
-FILLED, LEAST_FILLED = 64, 8  # streams that are measured at work: from 64 on one costs nearly the same in any wave
-FILLING = 5000  # messages that fill their windows, about: a second or two
+FILLED = 64  # streams that are measured at work: from 64 on one costs nearly the same in any wave
+FILLING = 12_000  # messages that fill their windows, at most: some seconds on a slow machine
 ADMITTED = 1024  # streams that memory is measured with
 TOGETHER = 512  # messages sent before the daemon is waited for: what waits would count as memory of its streams
+IN_TURN = 32  # samples of one stream among these: who asks for more is overloaded, and no flood but a jam
 FLOOD, FLOODED = 2048, 0.3  # messages that come at once, at most, and seconds of processor time that are enough
 SPEAKING = 1.5  # seconds at the rate that is expected
 SLOWEST = 50.0  # messages a second: more rarely, there would be nothing to measure
 BEAT = 0.001  # seconds between two looks at which messages are due
-VARIETY = 0.05  # of a sensor's spread, by which messages differ: an interval is wider
-
-CONFIG = """\
-[node]
-name = "trial"
-[broker]
-host = "{host}"
-port = {port}
-protocol = "{protocol}"
-session_expiry = 0
-inbox = 1000000
-"""
-TABLE = """\
-[streams.k{number}]
-bundle = {bundle}
-topic = "trial/k{number}/{{stream}}{sensor}"
-stream = "k{number}-{{stream}}"
-qos = {qos}
-publish = {publish}
-max_streams = 1000000
-grid = {{ future = 1e12 }}
-sensors = {{ {words} }}
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """Say what decides the cost of a stream.
-
-    Attributes:
-        bundle: which serves it.
-        learned: what the bundle's training learned.
-        qos: of its messages.
-        publish: what is said of it.
-        is_split: whether each sensor has a message to itself.
-    """
-
-    bundle: Path
-    learned: Learned
-    qos: int
-    publish: tuple[str, ...]
-    is_split: bool
-
-    @property
-    def messages(self) -> int:
-        """Return how many messages make a sample."""
-        return len(self.learned.sensors) if self.is_split else 1
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """Say how many streams of a kind there will be, and how many messages a second they send together."""
-
-    kind: Kind
-    streams: int
-    rate: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +87,7 @@ def measure(loads: Sequence[Load], protocol: str, tell: Callable[[str], None]) -
     with ExitStack() as stack:
         broker = stack.enter_context(Loopback())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tidegate-trial-")))
-        config = _config([load.kind for load in loads], broker.port, protocol)
+        config = configuration([load.kind for load in loads], HOST, broker.port, protocol)
         watched = Watched(stack.enter_context(_daemon(folder, config, broker)))
         watched.settle()
         resident, idle = watched.resident(), watched.rest()
@@ -181,22 +119,6 @@ def _usual(watched: Watched, trials: Sequence["Trial"], costs: Sequence[Cost], t
     return (watched.ran() - before) / max(1, sum(sent))
 
 
-def _config(kinds: Sequence[Kind], port: int, protocol: str) -> str:
-    """Write the configuration of a daemon that serves all kinds."""
-    tables = [
-        TABLE.format(
-            number=number,
-            bundle=json.dumps(str(kind.bundle.resolve())),
-            sensor="/{sensor}" if kind.is_split else "",
-            qos=kind.qos,
-            publish=json.dumps(list(kind.publish)),
-            words=", ".join(f'{json.dumps(sensor)} = "s{place}"' for place, sensor in enumerate(kind.learned.sensors)),
-        )
-        for number, kind in enumerate(kinds)
-    ]
-    return "".join((CONFIG.format(host=HOST, port=port, protocol=protocol), *tables))
-
-
 @contextmanager
 def _daemon(folder: Path, config: str, broker: Loopback) -> Iterator[int]:
     """Start a daemon, wait until it has subscribed, and see to it that it ends with us; yield its process."""
@@ -220,10 +142,7 @@ def _daemon(folder: Path, config: str, broker: Loopback) -> Iterator[int]:
 
 
 class Trial:
-    """Publish readings of one kind of stream and take what they cost.
-
-    State kept: what the streams at work say next.
-    """
+    """Publish readings of one kind of stream and take what they cost."""
 
     def __init__(self, broker: Loopback, watched: Watched, number: int, load: Load) -> None:
         """Begin with today.
@@ -235,20 +154,17 @@ class Trial:
             load: what there will be.
         """
         self.load = load
-        self._kind = load.kind
         self._broker, self._watched = broker, watched
-        self._root = f"trial/k{number}/"
-        full = FILLING // (self._kind.learned.window * self._kind.messages)
-        self._filled = min(load.streams, FILLED, max(LEAST_FILLED, full))
-        self._from = 1000.0 * (time.time() // 1000.0)
-        self._step = 0
-        self._next: list[tuple[str, bytes]] = []
+        kind = load.kind
+        self._filled = max(1, min(load.streams, FILLED, FILLING // (kind.learned.window * kind.messages)))
+        self._speaker = Speaker(number, kind, self._filled, 1000.0 * (time.time() // 1000.0))
+        self._together = min(TOGETHER, IN_TURN * self._filled * kind.messages)
 
     def cost(self) -> Cost:
         """Measure: the first streams at work, then what further ones take."""
-        watched = self._watched
+        watched, kind = self._watched, self.load.kind
         empty = watched.resident()
-        self._pour((self._kind.learned.window + 2) * self._filled * self._kind.messages)  # until all have scores
+        self._pour((kind.learned.window + 2) * self._filled * kind.messages)  # until all have scores
         admitted = max(self._filled, min(self.load.streams, ADMITTED))
         self._admit(range(self._filled, admitted // 2))  # waves of all lengths, whose graphs are loaded once
         half = watched.resident()
@@ -256,40 +172,23 @@ class Trial:
         many = watched.resident()
         before, sent = watched.ran(), 0
         while sent < FLOOD and watched.ran() - before < FLOODED:
-            self._pour(TOGETHER)
-            sent += TOGETHER
+            self._pour(self._together)
+            sent += self._together
         least = (watched.ran() - before) / sent
         return Cost(least, admitted, many - empty, max(0.0, many - half) / (admitted - admitted // 2))
 
     def publish(self, messages: int) -> None:
-        """Publish so many messages at once: of each stream at work its next sample, and so on."""
-        while len(self._next) < messages:
-            self._next += self._sample(range(self._filled))
-        said, self._next = self._next[:messages], self._next[messages:]
-        self._broker.publish(said, self._kind.qos)
+        """Publish so many messages at once."""
+        self._broker.publish(self._speaker.say(messages), self.load.kind.qos)
 
     def _admit(self, streams: range) -> None:
         """Let streams be heard for the first time, all at once."""
         if streams:
-            self._broker.publish(self._sample(streams), self._kind.qos)
+            self._broker.publish(self._speaker.sample(streams), self.load.kind.qos)
             self._watched.settle()
 
     def _pour(self, messages: int) -> None:
-        """Publish so many messages, and no more at once than the daemon can take in its stride."""
-        for begin in range(0, messages, TOGETHER):
-            self.publish(min(TOGETHER, messages - begin))
+        """Publish so many messages, no more at once than the daemon can take in its stride."""
+        for begin in range(0, messages, self._together):
+            self.publish(min(self._together, messages - begin))
             self._watched.settle()
-
-    def _sample(self, streams: range) -> list[tuple[str, bytes]]:
-        """Lay out the next sample of some streams: topics and payloads."""
-        learned = self._kind.learned
-        time_ = iso(self._from + learned.period * self._step)
-        bounds = zip(learned.scaling.centre.tolist(), learned.scaling.spread.tolist(), strict=True)
-        values = [float(f"{centre + VARIETY * spread * sin(2.0 * self._step):.6g}") for centre, spread in bounds]
-        self._step += 1
-        if self._kind.is_split:
-            said = [(f"/s{place}", orjson.dumps({"time": time_, "value": value})) for place, value in enumerate(values)]
-        else:
-            table = {f"s{place}": value for place, value in enumerate(values)}
-            said = [("", orjson.dumps({"time": time_, **table}))]
-        return [(f"{self._root}m{stream}{sensor}", payload) for stream in streams for sensor, payload in said]

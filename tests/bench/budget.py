@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edge.budget import Prediction, predict
-from edge.trial import Kind, Load, measure
+from edge.load import Kind, Load
+from edge.trial import measure
 from edge.watched import Watched
 from tests.bench.common import Figure, bundle, bundle_path, mosquitto, parser, tell
 from tests.bench.live import fill, readings
