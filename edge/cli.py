@@ -83,7 +83,9 @@ def _add_check(commands: Commands) -> None:
     example = "tidegate check --config /etc/tidegate/tidegate.toml --budget --streams 500"
     parser = add(commands, "check", _check, text, example)
     parser.add_argument("--config", type=Path, required=True, metavar="TOML", help="the configuration")
-    help_text = "try a daemon out for some seconds (Linux): predict processor time and memory, warn of what does not fit"
+    help_text = (
+        "try a daemon out for some seconds (Linux): predict processor time and memory, warn of what does not fit"
+    )
     parser.add_argument("--budget", action="store_true", help=help_text)
     help_text = "streams that each table with placeholders will have, for --budget (default: its max_streams)"
     parser.add_argument("--streams", type=int, metavar="N", help=help_text)
