@@ -110,7 +110,7 @@ bench: build/motes.bundle mosquitto ## measure throughput, step, replay, memory,
 	$(BIN)/python -m tests.bench.step
 	$(BIN)/python -m tests.bench.replay
 	$(BIN)/python -m tests.bench.live
-	$(BIN)/python -m tests.bench.budget --runs 3
+	$(BIN)/python -m tests.bench.budget
 	$(BIN)/python tests/bench/window_curve.py build/motes.bundle data/wsn/singlehop_indoor_moteid2.csv.gz
 
 # ---- working on it

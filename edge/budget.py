@@ -98,13 +98,15 @@ def report(
     bundles = {name: loaded.manifest.learned() for name, loaded in open_bundles(config.streams, path).items()}
     tables = [expect(name, table, bundles[table.bundle], streams) for name, table in config.streams.items()]
     loads = gather(tables)
+    busy = machine.busy(root)
     measured = measure(loads, config.broker.protocol, tell)
     cores = min(cores, machine.cores(root))
     predicted = predict(loads, measured, cores=cores)
-    return Report(
-        tuple(_lines(tables, loads, measured, predicted, cores=cores)),
-        tuple(f"{path}: {one}" for one in misfits(config, tables, predicted, cores=cores, memory=machine.memory(root))),
-    )
+    found = misfits(config, tables, predicted, cores=cores, memory=machine.memory(root))
+    warnings = [f"{path}: {one}" for one in found]
+    if busy is not None:
+        warnings.append(f"this machine: must have little else to do while it is measured, got {_short(busy)} tasks")
+    return Report(tuple(_lines(tables, loads, measured, predicted, cores=cores)), tuple(warnings))
 
 
 def expect(name: str, table: StreamConfig, learned: Learned, streams: int | None) -> Expected:

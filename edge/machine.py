@@ -35,6 +35,17 @@ def cores(root: Path = ROOT) -> float:
     return min([float(count), *_quotas(root)])
 
 
+def busy(root: Path = ROOT) -> float | None:
+    """Return how many tasks wanted to run in the last minute, where they are more than the cores; else None.
+
+    What is measured then says less of the machine than of its other work.
+    """
+    with suppress(OSError):
+        tasks = float((root / "proc/loadavg").read_text(encoding="utf-8").split()[0])
+        return tasks if tasks > cores(root) else None
+    return None
+
+
 def _limits(root: Path) -> Iterator[float]:
     """Find the memory that each group around us allows: memory.max of version 2, limit_in_bytes of version 1.
 

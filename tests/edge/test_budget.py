@@ -193,6 +193,20 @@ def test_a_configuration_is_reported_with_what_was_expected_measured_and_predict
     ]
 
 
+def test_a_busy_machine_is_told_beside_what_was_measured_on_it(
+    bundles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "tidegate.toml"
+    path.write_text(f'[streams.plant]\nbundle = "{bundles / "lstm-dynamic.bundle"}"\ntopic = "plant"\n')
+    (tmp_path / "proc").mkdir()
+    monkeypatch.setattr(budget, "measure", lambda *_: MEASURED)
+    for load, warnings in (("0.1", 0), ("900.0", 1)):
+        (tmp_path / "proc" / "loadavg").write_text(f"{load} 0 0 1/9 9")
+        told = budget.report(path, None, lambda _: None, root=tmp_path).warnings
+        assert len(told) == warnings
+    assert told == ("this machine: must have little else to do while it is measured, got 900 tasks",)
+
+
 def test_fewer_than_one_stream_is_refused_before_anything_is_measured(tmp_path: Path) -> None:
     with pytest.raises(OperatorError, match=r"^--streams: must be at least 1, got 0$"):
         budget.report(tmp_path / "nowhere.toml", 0, pytest.fail)

@@ -55,3 +55,11 @@ def test_a_quota_of_a_part_of_a_core_counts(tmp_path: Path) -> None:
     assert machine.cores(root) >= 1.0
     group(root, "pi.service", "cpu.max", "40000 100000\n")
     assert machine.cores(root) == 0.4
+
+
+def test_a_machine_is_busy_where_more_tasks_would_run_than_there_are_cores(tmp_path: Path) -> None:
+    assert machine.busy(tmp_path) is None
+    root = write(tmp_path, proc__loadavg="0.01 9.00 9.00 1/99 123\n")
+    assert machine.busy(root) is None
+    write(tmp_path, proc__loadavg="1234.5 0.00 0.00 1/99 123\n")
+    assert machine.busy(root) == 1234.5
