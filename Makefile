@@ -112,6 +112,7 @@ bench: build/motes.bundle mosquitto ## measure throughput, step, replay, memory,
 	$(BIN)/python -m tests.bench.live
 	$(BIN)/python -m tests.bench.sweep
 	$(BIN)/python -m tests.bench.fitting
+	$(BIN)/python -m tests.bench.budget
 	$(BIN)/python tests/bench/window_curve.py build/motes.bundle data/wsn/singlehop_indoor_moteid2.csv.gz
 
 # ---- working on it

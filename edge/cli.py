@@ -80,8 +80,15 @@ def _add_run(commands: Commands) -> None:
 
 def _add_check(commands: Commands) -> None:
     text = "report every problem of a configuration and its bundles; connect to nothing"
-    parser = add(commands, "check", _check, text, "tidegate check --config /etc/tidegate/tidegate.toml")
+    example = "tidegate check --config /etc/tidegate/tidegate.toml --budget --streams 500"
+    parser = add(commands, "check", _check, text, example)
     parser.add_argument("--config", type=Path, required=True, metavar="TOML", help="the configuration")
+    help_text = (
+        "try a daemon out for some seconds (Linux): predict processor time and memory, warn of what does not fit"
+    )
+    parser.add_argument("--budget", action="store_true", help=help_text)
+    help_text = "streams that each table with placeholders will have, for --budget (default: its max_streams)"
+    parser.add_argument("--streams", type=int, metavar="N", help=help_text)
 
 
 def _add_replay(commands: Commands) -> None:
@@ -151,9 +158,24 @@ def _run(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> int:
     from edge import check
 
+    if options.streams is not None and not options.budget:
+        raise OperatorError("--streams: must stand beside --budget, got it alone")
     for line in check.check(options.config):
-        print(line)
+        print(line, flush=True)
+    if options.budget:
+        _tell_budget(options)
     return DONE
+
+
+def _tell_budget(options: argparse.Namespace) -> None:
+    """Print what is predicted; a prediction that does not fit is a warning, for the configuration is without error."""
+    from edge import budget
+
+    report = budget.report(options.config, options.streams, lambda doing: print(f"… {doing}", file=sys.stderr))
+    for line in report.lines:
+        print(line)
+    for warning in report.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
 
 
 def _replay(options: argparse.Namespace) -> int:

@@ -30,6 +30,17 @@ IMPURE_CALLS = {"open", "print", "input", ".now", ".utcnow", ".today"}
 
 DIAGRAM: dict[str, set[str]] = {
     "edge.alarm": {"edge.rows"},
+    "edge.budget": {
+        "edge.config",
+        "edge.daemon",
+        "edge.errors",
+        "edge.learned",
+        "edge.load",
+        "edge.machine",
+        "edge.tables",
+        "edge.topics",
+        "edge.trial",
+    },
     "edge.bundle": {"edge.cohort", "edge.errors", "edge.manifest", "edge.runtime", "edge.scale", "edge.tables"},
     "edge.check": {
         "edge.bundle",
@@ -42,6 +53,7 @@ DIAGRAM: dict[str, set[str]] = {
     },
     "edge.cli": {
         "edge",
+        "edge.budget",
         "edge.bundle",
         "edge.check",
         "edge.config",
@@ -119,6 +131,8 @@ DIAGRAM: dict[str, set[str]] = {
         "edge.topics",
         "edge.vigil",
     },
+    "edge.load": {"edge.learned", "edge.message"},
+    "edge.loopback": {"edge.errors"},
     "edge.mailbox": {"edge.message"},
     "edge.manifest": {
         "edge.errors",
@@ -170,7 +184,9 @@ DIAGRAM: dict[str, set[str]] = {
     "edge.tables": {"edge.errors"},
     "edge.tail": {"edge.rows"},
     "edge.topics": {"edge.errors"},
+    "edge.trial": {"edge.errors", "edge.load", "edge.loopback", "edge.watched"},
     "edge.vigil": {"edge.errors"},
+    "edge.watched": {"edge.errors"},
     "edge.window": {"edge.rows"},
     "edge.worker": {
         "edge.bundle",

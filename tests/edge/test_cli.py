@@ -132,6 +132,53 @@ def test_check_tells_what_it_found(mote: str, tmp_path: Path, capsys: pytest.Cap
     assert capsys.readouterr().out.splitlines()[-1] == f"{path}: no problem found"
 
 
+def test_check_with_a_budget_predicts_on_standard_output_and_warns_beside_it(
+    mote: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "tidegate.toml"
+    path.write_text(f'[broker]\ninbox = 20\n[streams.a]\nbundle = "{mote}"\ntopic = "a/{{x}}"\nmax_streams = 25\n')
+    assert tidegate("check", "--config", path, "--budget", "--streams", "30") == 0
+    told = capsys.readouterr()
+    place = told.out.splitlines().index(f"{path}: no problem found")
+    assert [line.partition(":")[0] for line in told.out.splitlines()[place + 1 :]] == [
+        "expected", "measured", "measured", "predicted", "assumed"
+    ]  # fmt: skip
+    warnings = [line for line in told.err.splitlines() if line.startswith("warning: ")]
+    assert [line.split(": ")[1:3] for line in warnings[:2]] == [
+        [str(path), "streams.a.max_streams"],
+        [str(path), "broker.inbox"],
+    ]
+    assert set(told.err.splitlines()) - set(warnings) == {
+        "… starting a daemon on loopback",
+        "… measuring streams of lstm-dynamic.bundle, kind 1 of 1",
+        "… measuring 50 messages/s",
+    }
+
+
+def test_a_budget_is_not_tried_where_check_finds_a_problem(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "tidegate.toml"
+    path.write_text('[streams.a]\nbundle = "a.bundle"\ntopic = "a"\n')
+    assert tidegate("check", "--config", path, "--budget") == 2
+    told = capsys.readouterr()
+    assert (told.out, len(told.err.splitlines())) == ("", 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (("--streams", "3"), "--streams: must stand beside --budget, got it alone"),
+        (("--budget", "--streams", "0"), "--streams: must be at least 1, got 0"),
+    ],
+)
+def test_streams_that_make_no_sense_are_refused(
+    mote: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], problem: str
+) -> None:
+    path = tmp_path / "tidegate.toml"
+    path.write_text(f'[streams.a]\nbundle = "{mote}"\ntopic = "a"\n')
+    assert tidegate("check", "--config", path, *options) == 2
+    assert capsys.readouterr().err.splitlines() == [f"error: {problem}"]
+
+
 def test_bundle_inspect_prints_the_card_or_the_manifest(mote: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert tidegate("bundle", "inspect", mote) == 0
     card = capsys.readouterr().out
