@@ -7,7 +7,6 @@ the wave.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
 
 import numpy as np
 
@@ -18,10 +17,10 @@ from edge.experts import EXPERTS, Experience, Experts
 from edge.grid import Sample
 from edge.interval import Margins
 from edge.learned import Learned
-from edge.rows import Bools, Doubles, Floats, Rows, all_of, any_of, at, grow
+from edge.rows import At, Bools, Doubles, Floats, Rows, all_of, any_of, at, grow, some
 from edge.runtime import Step
 from edge.scale import lay_out
-from edge.score import Scorer, Scores
+from edge.score import Scorer, Scores, nothing_said
 from edge.window import Windows
 
 PARTS = 5  # of the graph: highway, own line, correction, half-widths below and above
@@ -103,7 +102,7 @@ class Cohort:
         self.streams: list[str] = []
         self._step = step
         sensors, horizons = len(learned.sensors), len(learned.horizons)
-        self._windows = Windows(learned.window, sensors, learned.means)
+        self._windows = Windows(learned.window, learned.lags, sensors, learned.means)
         self._due = Due(learned.horizons, COUNT + 3, sensors)
         self._experts = Experts(learned.experience)
         self._margins = Margins(learned.coverage, learned.horizons, learned.leeway)
@@ -128,7 +127,7 @@ class Cohort:
         row = len(self.streams)
         self.streams.append(stream)
         if row == len(self._state):
-            self._grow(max(8, 2 * row))
+            self._grow(row + max(8, row // 8))
         budget = self.learned.false_alarms_per_week if false_alarms_per_week is None else false_alarms_per_week
         self._scorer.allow(row, budget, close_after)
         self._held[row] = self.learned.scaling.centre
@@ -154,8 +153,12 @@ class Cohort:
         self._known[these] |= measured
         expected = self._last[these].copy()
         bounded = learned.scaling.bound(values)
-        scores = self._judge(rows, times, bounded, measured)
-        ahead = self._look_ahead(rows, times, bounded, measured)
+        scaled = (bounded - learned.scaling.centre) / learned.scaling.spread
+        places = self._due.places(these)
+        scores = self._judge(these, times, scaled, measured, self._due.take(these, places))
+        moves, half_widths = self._look_ahead(these, times, scaled, measured)
+        self._due.put(these, places, _promised(scaled, moves, half_widths))
+        ahead = self._spread_out(these, bounded, moves[:, -1], half_widths)
         self._last[these] = ahead[:, :, 0]
         return Verdicts(
             rows, times, values, measured, expected[:, 0], expected[:, 1], expected[:, 2],
@@ -199,61 +202,78 @@ class Cohort:
         self._known[rows] = False
         self._last[rows] = np.nan
 
-    def _judge(self, rows: Rows, times: Doubles, values: Doubles, measured: Bools) -> Scores:
-        """Score the streams that had a forecast, and learn from what came true; the others get nan and no share."""
-        scaled = (values - self.learned.scaling.centre) / self.learned.scaling.spread
-        due = np.ascontiguousarray(self._due.take(rows), dtype=np.float64)
+    def _judge(self, rows: At, times: Doubles, scaled: Doubles, measured: Bools, due: Floats) -> Scores:
+        """Score the streams that had a forecast, and learn from what came true; the others get nan and no share.
+
+        Args:
+            rows: which streams.
+            times: shape (wave,), Unix seconds UTC.
+            scaled: shape (wave, sensors), spreads.
+            measured: shape (wave, sensors).
+            due: shape (wave, COUNT + 3, horizons, sensors), what was said of this sample.
+        """
         residual = scaled[:, None, None, :] - due[:, : COUNT + 1]
-        half_widths = due[:, COUNT + 1 :]
+        half_widths = np.ascontiguousarray(due[:, COUNT + 1 :], dtype=np.float64)
         absent = np.isnan(residual[:, COUNT])  # never heard before, or warming up
         known = measured[:, None, :] & ~absent
-        told = known & (times > self.learned.until)[:, None, None]
+        late = times > self.learned.until
+        told = known if all_of(late) else known & late[:, None, None]
         self._experts.learn(rows, residual[:, :COUNT], told)
         self._margins.learn(rows, residual[:, COUNT], half_widths, told)
         judged = known[:, 0]
         quotient = standardise(residual[:, COUNT, 0], half_widths[:, 0, 0], half_widths[:, 1, 0])
+        if not all_of(judged):
+            quotient = np.where(judged, quotient, 0.0)
         if not any_of(absent):
-            return self._scorer.advance(rows, times, scaled, np.where(judged, quotient, 0.0), judged)
+            return self._scorer.advance(rows, times, scaled, quotient, judged)
         ready = ~np.logical_and.reduce(absent[:, 0], axis=1)
-        quotient = np.where(judged, quotient, 0.0)
-        scores = Scores(np.full(len(rows), np.nan), np.zeros(values.shape), np.zeros(len(rows), dtype=np.bool_))
+        scores = nothing_said(scaled)
         if any_of(ready):
-            said = self._scorer.advance(rows[ready], times[ready], scaled[ready], quotient[ready], judged[ready])
+            said = self._scorer.advance(some(rows, ready), times[ready], scaled[ready], quotient[ready], judged[ready])
             scores.score[ready], scores.share[ready], scores.begins[ready] = said.score, said.share, said.begins
         return scores
 
-    def _look_ahead(self, rows: Rows, times: Doubles, values: Doubles, measured: Bools) -> Doubles:
-        """Advance window and state by one step; return forecast, lower and upper, (wave, 3, horizons, sensors)."""
+    def _look_ahead(self, rows: At, times: Doubles, scaled: Doubles, measured: Bools) -> tuple[Doubles, Doubles]:
+        """Advance window and state by one step.
+
+        Returns:
+            What is forecast, in spreads: how far each expert and then all of them together move from the last value,
+            (wave, COUNT + 1, horizons, sensors), and the half-widths below and above, (wave, 2, horizons, sensors).
+        """
         learned = self.learned
-        scaled = learned.scaling.scale(values)
-        past = self._windows.push(rows, scaled)
-        x = lay_out(scaled, past, self._ratio, measured, phases(times, learned.cycles))
-        these = at(rows)
-        raw, state = self._step(x, self._windows.lags(rows, learned.lags), self._state[these])
-        self._state[these] = state
+        newest = scaled.astype(np.float32)
+        past = self._windows.push(rows, newest)
+        x = lay_out(newest, past, self._ratio, measured, phases(times, learned.cycles))
+        raw, state = self._step(x, self._windows.lags(rows), self._state[rows])
+        self._state[rows] = state
         parts = self._worth * raw.reshape((-1, *self._worth.shape))
-        there = self._windows.full(rows)[:, None] & self._known[these]
+        there = self._windows.full(rows)[:, None] & self._known[rows]
         if not all_of(there):
             parts = np.where(there[:, None, None, :], parts, np.nan)
-        highway, own, correction, half_widths = parts[:, 0], parts[:, 1], parts[:, 2], parts[:, 3:]
-        moves = (own, highway, highway + correction)  # of each expert but persistence, from the last value
-        weights = self._experts.weights(rows)
-        move = reduce(np.add, (weights[:, expert] * each for expert, each in enumerate(moves, start=1)))
-        self._promise(rows, scaled, (*moves, move), half_widths)
-        spread = learned.scaling.spread
-        widened = spread * self._margins.widen(rows, half_widths)
-        ahead = np.empty((len(rows), 3, *self._worth.shape[1:]))
+        moves = np.zeros((len(parts), COUNT + 1, *parts.shape[2:]))  # persistence does not move
+        moves[:, 1], moves[:, 2] = parts[:, 1], parts[:, 0]
+        np.add(parts[:, 0], parts[:, 2], out=moves[:, 3])
+        weighted = self._experts.weights(rows)[:, 1:] * moves[:, 1:COUNT]
+        np.add(weighted[:, 0], weighted[:, 1], out=moves[:, COUNT])
+        moves[:, COUNT] += weighted[:, 2]
+        return moves, parts[:, 3:]
+
+    def _spread_out(self, rows: At, values: Doubles, move: Doubles, half_widths: Doubles) -> Doubles:
+        """Return forecast, lower and upper in sensor units, (wave, 3, horizons, sensors)."""
+        spread = self.learned.scaling.spread
+        widened = self._margins.widen(rows, half_widths)
+        widened *= spread
+        ahead = np.empty((len(values), 3, *move.shape[1:]))
         middle = np.add(values[:, None, :], spread * move, out=ahead[:, 0])
         np.subtract(middle, widened[:, 0], out=ahead[:, 1])
         np.add(middle, widened[:, 1], out=ahead[:, 2])
         return ahead
 
-    def _promise(self, rows: Rows, scaled: Floats, moves: Sequence[Doubles], half_widths: Doubles) -> None:
-        """Keep what was said of samples to come: scaled forecasts, and their half-widths in spreads."""
-        said = np.empty((len(rows), COUNT + 3, *self._worth.shape[1:]), dtype=np.float32)
-        said[:, 0] = 0.0
-        for place, move in enumerate(moves, start=1):
-            said[:, place] = move
-        said[:, : COUNT + 1] += scaled[:, None, None, :]
-        said[:, COUNT + 1 :] = half_widths
-        self._due.put(rows, said)
+
+def _promised(scaled: Doubles, moves: Doubles, half_widths: Doubles) -> Floats:
+    """Lay out what was said of samples to come: scaled forecasts, and their half-widths in spreads."""
+    said = np.empty((len(scaled), COUNT + 3, *moves.shape[2:]), dtype=np.float32)
+    said[:, : COUNT + 1] = moves
+    said[:, : COUNT + 1] += scaled.astype(np.float32)[:, None, None, :]
+    said[:, COUNT + 1 :] = half_widths
+    return said

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge.rows import Bools, Doubles
+from edge.rows import Bools, Doubles, all_of
 from edge.tail import Means, Peaks
 
 LEVEL, RESIDUAL, UNREST, ODDS = range(4)
@@ -37,6 +37,7 @@ WILDEST = 1e6  # half-widths, and spreads; beyond it a double would lose what it
 BOUND = 3.0  # spreads of a feature: one wild value must not fill the longest span for hours
 ODDS_BOUND = 6.0  # spreads of a level: a sensor gone wild must not make all the others look odd
 STILL = 0.05  # half-widths: what of a residual is no unrest
+CAUTION = 0.999  # of a surprise: what is nearly as large is computed, and not guessed from rounded bounds
 SAME = 1e-6  # spreads: levels as near as that are the same value
 
 
@@ -67,6 +68,19 @@ class Calibration:
     looks: float
     samples: int
     positions: Doubles
+
+    def ordinary(self) -> tuple[Doubles, Doubles]:
+        """Return between which values no statistic is more surprising than the largest of `looks` by chance.
+
+        Returns:
+            The lowest and the highest, (GRADED, sensors) each; infinite for sensors that are not judged.
+        """
+        surprise = CAUTION * float(np.log(self.looks))
+        low, high = (
+            np.concatenate(side)
+            for side in zip(self.peaks.ordinary(surprise), self.means.ordinary(surprise), strict=True)
+        )
+        return np.where(self.scored, low, -np.inf), np.where(self.scored, high, np.inf)
 
 
 def standardise(residual: Doubles, below: Doubles, above: Doubles) -> Doubles:
@@ -128,7 +142,8 @@ def smooth(smoothed: Doubles, deviation: Doubles, measured: Bools) -> Doubles:
     moved = np.take(bounded, _SMOOTHED, axis=1)
     moved -= smoothed
     moved *= WEIGHT
-    moved *= measured[:, None, :]
+    if not all_of(measured):
+        moved *= measured[:, None, :]
     moved += smoothed
     return moved
 

@@ -14,7 +14,7 @@ from math import exp
 
 import numpy as np
 
-from edge.rows import Bools, Doubles, Rows, all_of, any_of, at, grow
+from edge.rows import At, Bools, Doubles, Rows, all_of, any_of, grow, keep
 
 # What each of them forecasts: the last value; a robust line through the sensor's own past; the linear highway through
 # all sensors' past; the highway with the recurrent correction.
@@ -29,6 +29,8 @@ UP, DOWN = exp(2.0 * PACE * REACHED), exp(-2.0 * PACE * (1.0 - REACHED))
 FADING = 0.5 ** (1.0 / HALF_LIFE)
 LEAST = 1e-6  # spreads; a sensor that stands still is forecast without any miss
 FARTHEST = 60.0  # beyond it a weight is zero in any arithmetic
+# Where what is kept of a stream lies in one array.
+_LOSS, _REACH, _HEARD = slice(0, len(EXPERTS)), slice(len(EXPERTS), 2 * len(EXPERTS)), 2 * len(EXPERTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,59 +89,62 @@ def _over_experts(join: np.ufunc, values: Doubles) -> Doubles:
 class Experts:
     """Follow the experience of every stream of a cohort.
 
-    State kept for each stream: one `Experience`.
+    State kept for each stream: one `Experience`, as one array of loss, reach and heard.
     """
 
     def __init__(self, prior: Experience) -> None:
         """Start with no stream; each that comes starts from the prior."""
-        self._prior = prior
-        self._loss: Doubles = np.zeros((0, *prior.loss.shape))
-        self._reach: Doubles = np.zeros((0, *prior.reach.shape))
-        self._heard: Doubles = np.zeros((0, *prior.heard.shape))
-        self._weight: Doubles = np.zeros((0, *prior.loss.shape))
+        self._prior: Doubles = np.concatenate((prior.loss, prior.reach, prior.heard[None]))
+        self._kept: Doubles = np.zeros((0, *self._prior.shape))
 
     def admit(self, capacity: int) -> None:
         """Make room for `capacity` streams, the ones held keep their experience."""
-        held = len(self._loss)
-        self._loss = grow(self._loss, capacity, 0.0)
-        self._reach = grow(self._reach, capacity, 0.0)
-        self._heard = grow(self._heard, capacity, 0.0)
-        self._weight = grow(self._weight, capacity, 0.0)
-        self._loss[held:], self._reach[held:], self._heard[held:] = (
-            self._prior.loss, self._prior.reach, self._prior.heard,
-        )  # fmt: skip
-        self._weight[held:] = weigh(self._prior)
+        held = len(self._kept)
+        self._kept = grow(self._kept, capacity, 0.0)
+        self._kept[held:] = self._prior
 
-    def weights(self, rows: Rows) -> Doubles:
+    def weights(self, rows: At) -> Doubles:
         """Return the weights of some streams' experts, shape (wave, experts, horizons, sensors)."""
-        return self._weight[at(rows)]
+        kept = self._kept[rows]
+        return _weights(kept[:, _LOSS], kept[:, _HEARD])
 
     def experience(self, rows: Rows) -> Experience:
         """Return the mean experience of some streams."""
-        return Experience(*(kept[rows].mean(axis=0) for kept in (self._loss, self._reach, self._heard)))
+        mean = self._kept[rows].mean(axis=0)
+        return Experience(mean[_LOSS], mean[_REACH], mean[_HEARD])
 
-    def learn(self, rows: Rows, missed: Doubles, known: Bools) -> None:
+    def learn(self, rows: At, missed: Doubles, known: Bools) -> None:
         """Learn from the truths of one wave.
 
         Args:
-            rows: shape (wave,), which streams; each at most once.
+            rows: which streams; each at most once.
             missed: shape (wave, experts, horizons, sensors), what each expert missed, spreads; ignored where unknown.
             known: shape (wave, horizons, sensors), where there was a forecast and then a truth.
         """
         if not any_of(known):
             return
-        these, whole = at(rows), all_of(known)
-        where = known[:, None]
-        size = np.abs(missed) if whole else np.where(where, np.abs(missed), 0.0)
-        fading = FADING if whole else np.where(known, FADING, 1.0)
-        heard = self._heard[these] * fading + known
-        reach = _followed(self._reach[these], size, heard[:, None])
-        if not whole:
-            reach, fading = np.where(where, reach, self._reach[these]), fading[:, None]
-        bounded = np.minimum(size, BOUND * _over_experts(np.minimum, reach)[:, None])
-        loss = self._loss[these] * fading + bounded * bounded
-        self._loss[these], self._reach[these], self._heard[these] = loss, reach, heard
-        self._weight[these] = _weights(loss, heard)
+        kept = self._kept[rows]
+        loss, reach, heard = kept[:, _LOSS], kept[:, _REACH], kept[:, _HEARD]
+        size = np.abs(missed)
+        if all_of(known):
+            heard *= FADING
+            heard += 1.0
+            loss *= FADING
+            reach[:] = _followed(reach, size, heard[:, None])
+        else:
+            where = known[:, None]
+            size[~np.broadcast_to(where, size.shape)] = 0.0
+            fading = np.where(known, FADING, 1.0)
+            heard *= fading
+            heard += known
+            loss *= fading[:, None]
+            reach[:] = np.where(where, _followed(reach, size, heard[:, None]), reach)
+        bound = np.minimum.reduce(reach, axis=1, keepdims=True)
+        bound *= BOUND
+        np.minimum(size, bound, out=size)
+        size *= size
+        loss += size
+        keep(self._kept, rows, kept)
 
 
 def _followed(reach: Doubles, size: Doubles, heard: Doubles) -> Doubles:

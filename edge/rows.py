@@ -9,6 +9,7 @@ Rows: TypeAlias = NDArray[np.intp]
 Doubles: TypeAlias = NDArray[np.float64]
 Floats: TypeAlias = NDArray[np.float32]
 Bools: TypeAlias = NDArray[np.bool_]
+Shorts: TypeAlias = NDArray[np.int16]
 
 
 Scalar = TypeVar("Scalar", bound=np.generic)
@@ -27,9 +28,27 @@ def at(rows: Rows) -> At:
     if not count:
         return rows
     first = int(rows[0])
-    if count == 1 or (rows[-1] - first == count - 1 and np.count_nonzero(np.diff(rows) == 1) == count - 1):
+    if count == 1 or (rows[-1] - first == count - 1 and all_of(rows[1:] > rows[:-1])):
         return slice(first, first + count)
     return rows
+
+
+def some(rows: At, chosen: Bools) -> Rows:
+    """Return those of some rows that are chosen, shape (wave,).
+
+    >>> some(slice(4, 7), np.array([True, False, True]))
+    array([4, 6])
+    """
+    if isinstance(rows, slice):
+        found: Rows = np.flatnonzero(chosen) + rows.start
+        return found
+    return rows[chosen]
+
+
+def keep(array: NDArray[Scalar], rows: At, picked: NDArray[Scalar]) -> None:
+    """Write rows back that were picked and changed in place; those of a slice are a view, and there already."""
+    if not isinstance(rows, slice):
+        array[rows] = picked
 
 
 def all_of(flags: Bools) -> bool:
@@ -49,6 +68,9 @@ def grow(array: NDArray[Scalar], rows: int, fill: float) -> NDArray[Scalar]:
     array([[1., 2.],
            [0., 0.]])
     """
-    grown: NDArray[Scalar] = np.full((rows, *array.shape[1:]), fill, dtype=array.dtype)
+    # Zeros that nobody has touched yet take no memory.
+    grown: NDArray[Scalar] = np.zeros((rows, *array.shape[1:]), dtype=array.dtype)
     grown[: len(array)] = array
+    if fill:
+        grown[len(array) :] = fill
     return grown

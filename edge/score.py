@@ -1,7 +1,8 @@
 """Turn what is seen of a sample into a score: evidence, surprises, score.
 
 Theory of operation. Each statistic of each sensor (`edge.evidence`) has its surprise (`edge.tail`). The largest
-counts, less what the largest of so many is larger by chance (Bonferroni). `edge.alarm` turns it into a score.
+counts, less what the largest of so many is larger by chance (Bonferroni). `edge.alarm` turns it into a score. Nearly
+all statistics of nearly all samples lie where nothing is left of their surprise: there it is not even computed.
 
 Two references follow slow change, and never learn from a flagged sample: the scale of the residuals follows the noise,
 within bounds, and the level that a sensor is held against follows the season.
@@ -16,7 +17,6 @@ from edge.daily import DailyProfile
 from edge.evidence import (
     CHANNELS,
     DAILY,
-    GRADED,
     NOVELTY,
     SHARP,
     SMOOTHED,
@@ -25,7 +25,7 @@ from edge.evidence import (
     is_new,
     smooth,
 )
-from edge.rows import Bools, Doubles, Rows, all_of, any_of, at, grow
+from edge.rows import At, Bools, Doubles, all_of, any_of, grow, some
 
 CALM = 3.0  # half-widths, and spreads: what the references learn of one sample at most
 SCALE_STEPS = 1000.0  # steps over which the slow scale follows the noise
@@ -52,6 +52,11 @@ class Scores:
     begins: Bools
 
 
+def nothing_said(level: Doubles) -> Scores:
+    """Return the scores of a wave, (wave, sensors), of which nothing is said."""
+    return Scores(np.full(len(level), np.nan), np.zeros(level.shape), np.zeros(len(level), dtype=np.bool_))
+
+
 class Scorer:
     """Score the samples of all streams of a cohort.
 
@@ -69,6 +74,8 @@ class Scorer:
         self._calibration = calibration
         self._period = period
         self._looks = np.log(calibration.looks)
+        self._low, self._high = calibration.ordinary()
+        self._demanded = np.where(calibration.scored, self._looks, np.inf)  # of the hours of the day
         self._switches = not np.isnan(calibration.positions).all()  # of sensors with one value or two
         self._judged: Bools = calibration.scored | ~np.isnan(calibration.positions[0])
         sensors = len(calibration.scored)
@@ -96,17 +103,17 @@ class Scorer:
         """Count the statistics that were strange for so long that they are no longer told, over all streams."""
         return self._alarms.shelved()
 
-    def forget(self, rows: Rows) -> None:
+    def forget(self, rows: At) -> None:
         """Forget the deviations of some streams; what is known of noise, level, days and alarms is kept."""
         self._smoothed[rows] = 0.0
         self._days.forget(rows)
         self._alarms.forget(rows)
 
-    def advance(self, rows: Rows, times: Doubles, level: Doubles, quotient: Doubles, measured: Bools) -> Scores:
+    def advance(self, rows: At, times: Doubles, level: Doubles, quotient: Doubles, measured: Bools) -> Scores:
         """Score one sample of each of some streams.
 
         Args:
-            rows: shape (wave,), which streams; each at most once.
+            rows: which streams; each at most once.
             times: shape (wave,), Unix seconds UTC.
             level: shape (wave, sensors), spreads around the centre; the last known where not measured.
             quotient: shape (wave, sensors), of `standardise`; ignored where not measured.
@@ -115,54 +122,65 @@ class Scorer:
         heard = np.logical_or.reduce(measured & self._judged, axis=1)
         if all_of(heard):
             return self._advance(rows, times, level, quotient, measured)
-        scores = Scores(np.full(len(rows), np.nan), np.zeros(level.shape), np.zeros(len(rows), dtype=np.bool_))
+        scores = nothing_said(level)
         if any_of(heard):
-            said = self._advance(rows[heard], times[heard], level[heard], quotient[heard], measured[heard])
+            said = self._advance(some(rows, heard), times[heard], level[heard], quotient[heard], measured[heard])
             scores.score[heard], scores.share[heard], scores.begins[heard] = said.score, said.share, said.begins
         return scores
 
-    def _advance(self, rows: Rows, times: Doubles, level: Doubles, quotient: Doubles, measured: Bools) -> Scores:
-        these = at(rows)
-        scale, reference = self._scale[these], self._reference[these]
+    def _advance(self, rows: At, times: Doubles, level: Doubles, quotient: Doubles, measured: Bools) -> Scores:
+        scale, reference = self._scale[rows], self._reference[rows]
         found = features(level - reference, quotient / scale, self._calibration.others)
         surprise = self._surprise(rows, times, level, found, measured)
         judged = self._alarms.judge(rows, surprise)
         flagged = judged.score > 1.0
-        learned = measured & ~flagged[:, None]
-        self._scale[these] = self._calmed(scale, quotient, learned)
-        followed = self._followed[these] + learned
-        self._followed[these] = followed
-        self._reference[these] = follow_level(reference, followed, level, learned)
-        share = np.zeros(level.shape)
+        share, learned = np.zeros(level.shape), measured
         if any_of(flagged):
-            self._days.flagged(rows[flagged])
+            self._days.flagged(some(rows, flagged))
             share[flagged] = _share(judged.counted[flagged])
+            learned = measured & ~flagged[:, None]
+        self._scale[rows] = self._calmed(scale, quotient, learned)
+        followed = self._followed[rows] + learned
+        self._followed[rows] = followed
+        self._reference[rows] = follow_level(reference, followed, level, learned)
         return Scores(judged.score, share, judged.begins)
 
-    def _surprise(self, rows: Rows, times: Doubles, level: Doubles, found: Doubles, measured: Bools) -> Doubles:
+    def _surprise(self, rows: At, times: Doubles, level: Doubles, found: Doubles, measured: Bools) -> Doubles:
         """Return how surprising each statistic is, (wave, CHANNELS, sensors), less what chance makes of so many."""
-        known = self._calibration
-        surprise = np.empty((len(rows), CHANNELS, level.shape[1]))
-        self._grade(rows, found, measured, out=surprise[:, :GRADED])
-        surprise[:, DAILY] = self._days.advance(rows, times, level, measured)
-        looked = surprise[:, :NOVELTY]
-        looked -= self._looks
-        looked *= known.scored
-        np.maximum(looked, 0.0, out=looked)
-        surprise[:, NOVELTY] = 0.0
+        surprise = np.zeros((len(level), CHANNELS, level.shape[1]))
+        seen = self._see(rows, found, measured)
+        strange = (seen > self._high) | (seen < self._low)
+        if not all_of(measured):
+            strange[:, _SHARP] &= measured[:, None, :]
+        if any_of(strange):
+            self._grade(seen, strange, out=surprise)
+        by_hour = np.subtract(self._days.advance(rows, times, level, measured), self._demanded, out=surprise[:, DAILY])
+        np.maximum(by_hour, 0.0, out=by_hour)
         if self._switches:
-            new = measured & is_new(level, known.positions)
+            new = measured & is_new(level, self._calibration.positions)
             np.multiply(new, self._alarms.due(rows)[:, None] + NOVEL, out=surprise[:, NOVELTY])
         return surprise
 
-    def _grade(self, rows: Rows, found: Doubles, measured: Bools, *, out: Doubles) -> None:
-        """Write how surprising each statistic of `GRADED` is, (wave, GRADED, sensors), as if it were the only one."""
-        known, these = self._calibration, at(rows)
-        away = found - known.centre
-        smoothed = smooth(self._smoothed[these], away / known.spread, measured)
-        self._smoothed[these] = smoothed
-        np.multiply(known.peaks.surprise(away[:, _SHARP]), measured[:, None, :], out=out[:, _SHARP])
-        out[:, len(SHARP) :] = known.means.surprise(smoothed)
+    def _see(self, rows: At, found: Doubles, measured: Bools) -> Doubles:
+        """Return the statistics of `GRADED`, (wave, GRADED, sensors): deviations of single values, and means."""
+        known = self._calibration
+        found -= known.centre
+        smoothed = smooth(self._smoothed[rows], found / known.spread, measured)
+        self._smoothed[rows] = smoothed
+        return np.concatenate((found[:, _SHARP], smoothed), axis=1)
+
+    def _grade(self, seen: Doubles, strange: Bools, *, out: Doubles) -> None:
+        """Write how surprising the strange ones of the statistics are, in the first channels of a wave."""
+        known = self._calibration
+        index = np.flatnonzero(strange)
+        row, place = np.divmod(index, self._low.size)
+        value = seen.ravel()[index]
+        peaks = known.centre[_SHARP].size
+        sharp = place < peaks
+        graded = np.empty(len(index))
+        graded[sharp] = known.peaks.surprise(value[sharp], place[sharp])
+        graded[~sharp] = known.means.surprise(value[~sharp], place[~sharp] - peaks)
+        out.reshape(len(out), -1)[row, place] = np.maximum(graded - self._looks, 0.0)
 
     def _calmed(self, scale: Doubles, quotient: Doubles, learned: Bools) -> Doubles:
         """Let the slow scale follow the noise of one sample; shape (wave, sensors)."""
@@ -171,7 +189,8 @@ class Scorer:
         calm *= calm
         calm /= self._calibration.energy
         calm -= square
-        calm *= learned
+        if not all_of(learned):
+            calm *= learned
         calm /= SCALE_STEPS
         calm += square
         np.minimum(np.maximum(calm, SCALE_LEAST**2, out=calm), SCALE_MOST**2, out=calm)
@@ -188,8 +207,11 @@ def follow_level(reference: Doubles, followed: Doubles, level: Doubles, learned:
         learned: of which sensors.
     """
     away = np.maximum(np.minimum(level - reference, CALM), -CALM)
-    moved: Doubles = reference + learned * away / np.minimum(followed + LEVEL_PRIOR, LEVEL_STEPS)
-    return moved
+    if not all_of(learned):
+        away *= learned
+    away /= np.minimum(followed + LEVEL_PRIOR, LEVEL_STEPS)
+    away += reference
+    return away
 
 
 def _share(surprise: Doubles) -> Doubles:
