@@ -85,7 +85,7 @@ def test_either_side_of_the_middle_has_its_own_spread() -> None:
 
 @given(
     st.floats(0.0, 20.0),
-    st.floats(0.0, 3.0),
+    st.floats(1e-3, 3.0),
     st.floats(0.01, 2.0),
     st.floats(0.0, 6.0),
     st.floats(1.0, 500.0),
