@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge.rows import At, Bools, Doubles, Shorts, any_of, grow, keep
+from edge.rows import At, Bools, Doubles, Floats, Shorts, any_of, grow, grow_planes, pick
 
 WEEK = 604_800.0
 RAREST, COMMONEST = 1e-9, 0.02  # shares of the steps between which an alarm budget can be honoured
@@ -65,12 +65,12 @@ class Judged:
 
     Attributes:
         score: shape (wave,), 0..1 normal, above 1 anomalous.
-        counted: shape (wave, channels, sensors), the surprises without those that are shelved.
+        counted: shape (channels, wave, sensors), the surprises without those that are shelved.
         begins: shape (wave,), whether an event begins.
     """
 
     score: Doubles
-    counted: Doubles
+    counted: Floats
     begins: Bools
 
 
@@ -89,16 +89,16 @@ class Alarms:
         """
         self._close_after = close_after
         self._kept: Doubles = np.zeros((0, GROWN + 1))
-        self._carries: Bools = np.zeros((0, channels, sensors), dtype=np.bool_)  # has carried the open event
-        self._shelved: Shorts = np.zeros((0, channels, sensors), dtype=np.int16)  # calm samples until it counts again
+        self._carries: Bools = np.zeros((channels, 0, sensors), dtype=np.bool_)  # has carried the open event
+        self._shelved: Shorts = np.zeros((channels, 0, sensors), dtype=np.int16)  # calm samples until it counts again
 
     def admit(self, capacity: int) -> None:
         """Make room for `capacity` streams, the ones held keep their state."""
         held = len(self._kept)
         self._kept = grow(self._kept, capacity, 0.0)
         self._kept[held:, [SHARE, ALARM, PATIENCE]] = 1.0, 1.0, self._close_after
-        self._carries = grow(self._carries, capacity, 0)
-        self._shelved = grow(self._shelved, capacity, 0)
+        self._carries = grow_planes(self._carries, capacity, 0)
+        self._shelved = grow_planes(self._shelved, capacity, 0)
 
     def allow(self, row: int, share: float, close_after: int | None) -> None:
         """Set the share of the steps at which a stream may be flagged by chance, and what ends its events."""
@@ -117,26 +117,27 @@ class Alarms:
         """Return the surprise that streams demand that are just within their budget, shape (wave,)."""
         return self._kept[rows, ALARM]
 
-    def judge(self, rows: At, surprise: Doubles) -> Judged:
+    def judge(self, rows: At, surprise: Floats) -> Judged:
         """Judge one sample of each of some streams.
 
         Args:
             rows: which streams; each at most once.
-            surprise: shape (wave, channels, sensors), each as if it were the only one.
+            surprise: shape (channels, wave, sensors), each as if it were the only one.
         """
         mine = self._kept[rows]
         if np.count_nonzero(mine[:, SHELVED]):
             surprise = self._without(rows, mine, surprise)
-        top = np.maximum.reduce(surprise.reshape(len(mine), -1), axis=1)
+        top = np.maximum.reduce(np.maximum.reduce(surprise, axis=0), axis=1).astype(np.float64)
         due = np.maximum(mine[:, ALARM] + STEP * mine[:, AHEAD], STEP)
         if not np.count_nonzero(mine[:, OPENED]) and not any_of(top > due):
             judged = _pass(mine, top, due, surprise)
         else:
             judged = self._lead(rows, mine, top, due, surprise)
-        keep(self._kept, rows, mine)
+        if not isinstance(rows, slice):
+            self._kept[rows] = mine
         return judged
 
-    def _lead(self, rows: At, mine: Doubles, top: Doubles, due: Doubles, surprise: Doubles) -> Judged:
+    def _lead(self, rows: At, mine: Doubles, top: Doubles, due: Doubles, surprise: Floats) -> Judged:
         """Open, lead on and close the events of some streams."""
         outgrown = (mine[:, OPENED] > 0.0) & (mine[:, GROWN] >= GROWS) & (top > mine[:, PEAK] + HOLD * due)
         mine[outgrown, OPENED] = mine[outgrown, AGE] = 0.0
@@ -156,7 +157,7 @@ class Alarms:
         score = np.where(flagged, np.maximum(ratio, HELD), np.minimum(ratio, 1.0))
         return Judged(score, surprise, begins)
 
-    def _follow(self, rows: At, mine: Doubles, strange: Bools, surprise: Doubles) -> Bools:
+    def _follow(self, rows: At, mine: Doubles, strange: Bools, surprise: Floats) -> Bools:
         """Lead the open events on and tell which are still open; the surprises are those that count."""
         opened = mine[:, OPENED].copy()
         is_open = opened > 0.0
@@ -165,29 +166,31 @@ class Alarms:
         over = mine[:, CALM] >= mine[:, PATIENCE]
         stale = (age >= STALE) & ~over
         if any_of(is_open):
-            above = surprise > 0.5 * HOLD * np.where(is_open, opened, np.inf)[:, None, None]
-            self._carries[rows] = above | (self._carries[rows] & (age > 1.0)[:, None, None])
+            above = surprise > 0.5 * HOLD * np.where(is_open, opened, np.inf)[:, None]
+            self._carries[:, rows] = above | (pick(self._carries, rows) & (age > 1.0)[:, None])
         if any_of(stale):
-            self._shelve(rows, mine, np.where(self._carries[rows] & stale[:, None, None], STALE, self._shelved[rows]))
+            self._shelve(
+                rows, mine, np.where(pick(self._carries, rows) & stale[:, None], STALE, pick(self._shelved, rows))
+            )
         mine[:, AGE] = np.where(stale, 0.0, age)
         is_open &= ~over
         mine[:, OPENED] = np.where(is_open & ~stale, opened, 0.0)
         return is_open
 
-    def _without(self, rows: At, mine: Doubles, surprise: Doubles) -> Doubles:
+    def _without(self, rows: At, mine: Doubles, surprise: Floats) -> Floats:
         """Return the surprises without the shelved ones, whose time runs while they are calm."""
-        shelved = self._shelved[rows]
+        shelved = pick(self._shelved, rows)
         is_shelved = shelved > 0
-        calm = surprise < HOLD * mine[:, ALARM, None, None]
+        calm = surprise < HOLD * mine[:, ALARM, None]
         self._shelve(rows, mine, np.where(is_shelved, np.where(calm, shelved - 1, STALE), 0))
-        return np.where(is_shelved, 0.0, surprise)
+        return np.where(is_shelved, np.float32(0.0), surprise)
 
     def _shelve(self, rows: At, mine: Doubles, shelved: Shorts) -> None:
-        self._shelved[rows] = shelved
-        mine[:, SHELVED] = np.count_nonzero(shelved, axis=(1, 2))
+        self._shelved[:, rows] = shelved
+        mine[:, SHELVED] = np.count_nonzero(shelved, axis=(0, 2))
 
 
-def _pass(mine: Doubles, top: Doubles, due: Doubles, surprise: Doubles) -> Judged:
+def _pass(mine: Doubles, top: Doubles, due: Doubles, surprise: Floats) -> Judged:
     """Let a step pass on which no event is open and none begins, as nearly always."""
     _count(mine)
     mine[:, CALM:] += 1.0  # and the steps since the last peak

@@ -17,13 +17,14 @@ from edge.experts import EXPERTS, Experience, Experts
 from edge.grid import Sample
 from edge.interval import Margins
 from edge.learned import Learned
-from edge.rows import At, Bools, Doubles, Floats, Rows, all_of, any_of, at, grow, some
+from edge.rows import At, Bools, Doubles, Floats, Rows, all_of, any_of, at, grow, grow_planes, some
 from edge.runtime import Step
 from edge.scale import lay_out
 from edge.score import Scorer, Scores, nothing_said
 from edge.window import Windows
 
 PARTS = 5  # of the graph: highway, own line, correction, half-widths below and above
+HIGHWAY, OWN, CORRECTION, WIDTHS = 0, 1, 2, slice(3, 5)
 LONGEST = 512  # streams in a wave; 1,024 take a sixth longer each, 128 a quarter
 COUNT = len(EXPERTS)  # what falls due: each expert's forecast, then theirs together with its half-widths
 
@@ -107,14 +108,15 @@ class Cohort:
         self._experts = Experts(learned.experience)
         self._margins = Margins(learned.coverage, learned.horizons, learned.leeway)
         self._scorer = Scorer(learned.calibration, learned.period, learned.close_after)
-        # What every part of the graph, (parts, horizons, sensors), is worth.
-        whole = np.ones((horizons, sensors))
-        self._worth: Doubles = np.stack((whole, whole, learned.correction, learned.below, learned.above))
+        # What the graph's correction and half-widths are worth, and the spread: (horizons, sensors) each.
+        self._correction: Floats = learned.correction.astype(np.float32)
+        self._widths: Floats = np.stack((learned.below, learned.above)).astype(np.float32)[:, None]
+        self._spread: Floats = np.tile(learned.scaling.spread, (horizons, 1)).astype(np.float32)
         self._ratio: Floats = (learned.scaling.spread / learned.scaling.change).astype(np.float32)
         self._state: Floats = np.zeros((0, units), dtype=np.float32)
         self._held: Doubles = np.zeros((0, sensors))
         self._known: Bools = np.zeros((0, sensors), dtype=np.bool_)  # heard since the memory began
-        self._last: Doubles = np.zeros((0, 3, sensors))  # expected, lower, upper of the next sample
+        self._last: Doubles = np.zeros((3, 0, sensors))  # expected, lower, upper of the next sample
 
     def admit(self, stream: str, false_alarms_per_week: float | None = None, close_after: int | None = None) -> int:
         """Add a stream and return its row.
@@ -151,18 +153,20 @@ class Cohort:
         values = heard if all_of(measured) else np.where(measured, heard, self._held[these])
         self._held[these] = values
         self._known[these] |= measured
-        expected = self._last[these].copy()
+        expected = self._last[:, these].copy()
         bounded = learned.scaling.bound(values)
-        scaled = (bounded - learned.scaling.centre) / learned.scaling.spread
+        scaled = learned.scaling.scale(bounded)
+        level = np.repeat(scaled, len(learned.horizons), axis=0).reshape(-1, *self._spread.shape)
         places = self._due.places(these)
-        scores = self._judge(these, times, scaled, measured, self._due.take(these, places))
-        moves, half_widths = self._look_ahead(these, times, scaled, measured)
-        self._due.put(these, places, _promised(scaled, moves, half_widths))
-        ahead = self._spread_out(these, bounded, moves[:, -1], half_widths)
-        self._last[these] = ahead[:, :, 0]
+        scores = self._judge(these, times, level, measured, self._due.take(these, places))
+        said = self._look_ahead(these, times, scaled, measured)
+        ahead = self._spread_out(these, bounded, said)
+        said[: COUNT + 1] += level
+        self._due.put(these, places, said)
+        self._last[:, these] = ahead[:, :, 0]
         return Verdicts(
-            rows, times, values, measured, expected[:, 0], expected[:, 1], expected[:, 2],
-            scores.score, scores.share, scores.begins, restarted, ahead[:, 0], ahead[:, 1], ahead[:, 2],
+            rows, times, values, measured, expected[0], expected[1], expected[2],
+            scores.score, scores.share, scores.begins, restarted, ahead[0], ahead[1], ahead[2],
         )  # fmt: skip
 
     def experience(self, rows: Sequence[int]) -> Experience:
@@ -177,7 +181,7 @@ class Cohort:
         rows = np.arange(len(self.streams))
         if not len(rows):
             return dict.fromkeys(EXPERTS, 0.0)
-        weights = self._experts.weights(rows).mean(axis=0)
+        weights = self._experts.weights(rows).mean(axis=1, dtype=np.float64)
         idle = np.where(self.learned.correction > 0.0, 0.0, weights[EXPERTS.index("network")])
         weights[EXPERTS.index("highway")] += idle
         weights[EXPERTS.index("network")] -= idle
@@ -193,37 +197,36 @@ class Cohort:
         self._state = grow(self._state, capacity, 0.0)
         self._held = grow(self._held, capacity, 0.0)
         self._known = grow(self._known, capacity, 0.0)
-        self._last = grow(self._last, capacity, np.nan)
+        self._last = grow_planes(self._last, capacity, np.nan)
 
     def _forget(self, rows: Rows) -> None:
         for memory in (self._windows, self._due, self._scorer):
             memory.forget(rows)
         self._state[rows] = 0.0
         self._known[rows] = False
-        self._last[rows] = np.nan
+        self._last[:, rows] = np.nan
 
-    def _judge(self, rows: At, times: Doubles, scaled: Doubles, measured: Bools, due: Floats) -> Scores:
+    def _judge(self, rows: At, times: Doubles, level: Floats, measured: Bools, due: Floats) -> Scores:
         """Score the streams that had a forecast, and learn from what came true; the others get nan and no share.
 
         Args:
             rows: which streams.
             times: shape (wave,), Unix seconds UTC.
-            scaled: shape (wave, sensors), spreads.
+            level: shape (wave, horizons, sensors), what came, in spreads, the same for every horizon.
             measured: shape (wave, sensors).
-            due: shape (wave, COUNT + 3, horizons, sensors), what was said of this sample.
+            due: shape (COUNT + 3, wave, horizons, sensors), what was said of this sample.
         """
-        residual = scaled[:, None, None, :] - due[:, : COUNT + 1]
-        half_widths = np.ascontiguousarray(due[:, COUNT + 1 :], dtype=np.float64)
-        absent = np.isnan(residual[:, COUNT])  # never heard before, or warming up
-        known = measured[:, None, :] & ~absent
+        residual, half_widths = level - due[: COUNT + 1], due[COUNT + 1 :]
+        absent = np.isnan(residual[COUNT])  # never heard before, or warming up
+        known = ~absent if all_of(measured) else measured[:, None, :] & ~absent
         late = times > self.learned.until
         told = known if all_of(late) else known & late[:, None, None]
-        self._experts.learn(rows, residual[:, :COUNT], told)
-        self._margins.learn(rows, residual[:, COUNT], half_widths, told)
-        judged = known[:, 0]
-        quotient = standardise(residual[:, COUNT, 0], half_widths[:, 0, 0], half_widths[:, 1, 0])
+        self._experts.learn(rows, residual[:COUNT], told)
+        self._margins.learn(rows, residual[COUNT], half_widths, told)
+        judged, scaled = known[:, 0], level[:, 0].copy()
+        quotient = standardise(residual[COUNT, :, 0].copy(), *half_widths[:, :, 0].copy())
         if not all_of(judged):
-            quotient = np.where(judged, quotient, 0.0)
+            quotient = np.where(judged, quotient, np.float32(0.0))
         if not any_of(absent):
             return self._scorer.advance(rows, times, scaled, quotient, judged)
         ready = ~np.logical_and.reduce(absent[:, 0], axis=1)
@@ -233,47 +236,36 @@ class Cohort:
             scores.score[ready], scores.share[ready], scores.begins[ready] = said.score, said.share, said.begins
         return scores
 
-    def _look_ahead(self, rows: At, times: Doubles, scaled: Doubles, measured: Bools) -> tuple[Doubles, Doubles]:
+    def _look_ahead(self, rows: At, times: Doubles, scaled: Floats, measured: Bools) -> Floats:
         """Advance window and state by one step.
 
         Returns:
-            What is forecast, in spreads: how far each expert and then all of them together move from the last value,
-            (wave, COUNT + 1, horizons, sensors), and the half-widths below and above, (wave, 2, horizons, sensors).
+            What is forecast, in spreads, shape (COUNT + 3, wave, horizons, sensors): how far each expert and then all
+            of them together move from the last value, and the half-widths below and above.
         """
         learned = self.learned
-        newest = scaled.astype(np.float32)
-        past = self._windows.push(rows, newest)
-        x = lay_out(newest, past, self._ratio, measured, phases(times, learned.cycles))
+        past = self._windows.push(rows, scaled)
+        x = lay_out(scaled, past, self._ratio, measured, phases(times, learned.cycles))
         raw, state = self._step(x, self._windows.lags(rows), self._state[rows])
         self._state[rows] = state
-        parts = self._worth * raw.reshape((-1, *self._worth.shape))
+        parts = raw.reshape(-1, PARTS, *self._spread.shape).swapaxes(0, 1)
+        said = np.empty((COUNT + 3, *parts.shape[1:]), dtype=np.float32)
+        said[0], said[1], said[2] = 0.0, parts[OWN], parts[HIGHWAY]  # persistence does not move
+        np.multiply(parts[CORRECTION], self._correction, out=said[3])
+        said[3] += said[2]
+        np.multiply(parts[WIDTHS], self._widths, out=said[COUNT + 1 :])
         there = self._windows.full(rows)[:, None] & self._known[rows]
         if not all_of(there):
-            parts = np.where(there[:, None, None, :], parts, np.nan)
-        moves = np.zeros((len(parts), COUNT + 1, *parts.shape[2:]))  # persistence does not move
-        moves[:, 1], moves[:, 2] = parts[:, 1], parts[:, 0]
-        np.add(parts[:, 0], parts[:, 2], out=moves[:, 3])
-        weighted = self._experts.weights(rows)[:, 1:] * moves[:, 1:COUNT]
-        np.add(weighted[:, 0], weighted[:, 1], out=moves[:, COUNT])
-        moves[:, COUNT] += weighted[:, 2]
-        return moves, parts[:, 3:]
+            np.copyto(said[1:], np.nan, where=~there[:, None, :])
+        said[COUNT] = self._experts.mix(rows, said[1:COUNT])
+        return said
 
-    def _spread_out(self, rows: At, values: Doubles, move: Doubles, half_widths: Doubles) -> Doubles:
-        """Return forecast, lower and upper in sensor units, (wave, 3, horizons, sensors)."""
-        spread = self.learned.scaling.spread
-        widened = self._margins.widen(rows, half_widths)
-        widened *= spread
-        ahead = np.empty((len(values), 3, *move.shape[1:]))
-        middle = np.add(values[:, None, :], spread * move, out=ahead[:, 0])
-        np.subtract(middle, widened[:, 0], out=ahead[:, 1])
-        np.add(middle, widened[:, 1], out=ahead[:, 2])
+    def _spread_out(self, rows: At, values: Doubles, said: Floats) -> Doubles:
+        """Return forecast, lower and upper in sensor units, (3, wave, horizons, sensors)."""
+        ahead = np.empty((3, *said.shape[1:]))
+        ahead[0] = values[:, None, :]
+        ahead[0] += said[COUNT] * self._spread
+        below, above = self._margins.widen(rows, said[COUNT + 1 :]) * self._spread
+        np.subtract(ahead[0], below, out=ahead[1])
+        np.add(ahead[0], above, out=ahead[2])
         return ahead
-
-
-def _promised(scaled: Doubles, moves: Doubles, half_widths: Doubles) -> Floats:
-    """Lay out what was said of samples to come: scaled forecasts, and their half-widths in spreads."""
-    said = np.empty((len(scaled), COUNT + 3, *moves.shape[2:]), dtype=np.float32)
-    said[:, : COUNT + 1] = moves
-    said[:, : COUNT + 1] += scaled.astype(np.float32)[:, None, None, :]
-    said[:, COUNT + 1 :] = half_widths
-    return said

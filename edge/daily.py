@@ -49,12 +49,14 @@ class DailyProfile:
         self._samples = HOUR / period
         hours = HOURS if self._samples >= 1.0 else 0
         self._kept: Floats = np.zeros((0, hours, 3, sensors), dtype=np.float32)
-        self._lent: Doubles = np.zeros((0, 2, sensors))  # hours that were learned, and their mean square
+        self._lent: Floats = np.zeros(
+            (0, 2, sensors), dtype=np.float32
+        )  # hours that were learned, and their mean square
         self._hour: Rows = np.zeros(0, dtype=np.intp)  # since 1970; 0 for none
-        self._sum: Doubles = np.zeros((0, sensors))
-        self._count: Doubles = np.zeros((0, sensors))
+        self._sum: Floats = np.zeros((0, sensors), dtype=np.float32)
+        self._count: Floats = np.zeros((0, sensors), dtype=np.float32)
         self._flagged: Bools = np.zeros(0, dtype=np.bool_)  # whether a sample of this hour was
-        self._surprise: Doubles = np.zeros((0, sensors))
+        self._surprise: Floats = np.zeros((0, sensors), dtype=np.float32)
 
     def admit(self, capacity: int) -> None:
         """Make room for `capacity` streams, the ones held keep their state."""
@@ -71,7 +73,7 @@ class DailyProfile:
         self._begin(rows, 0)
         self._surprise[rows] = 0.0
 
-    def advance(self, rows: At, times: Doubles, level: Doubles, measured: Bools) -> Doubles:
+    def advance(self, rows: At, times: Doubles, level: Floats, measured: Bools) -> Floats:
         """Take one sample of each of some streams.
 
         Args:
@@ -84,7 +86,7 @@ class DailyProfile:
             Shape (wave, sensors): the surprise of the last hour that ended, >= 0; may be a view.
         """
         if self._samples < 1.0:
-            return np.zeros(level.shape)
+            return np.zeros_like(level)
         hour = np.floor(times / HOUR).astype(np.intp)
         before = self._hour[rows]
         new = before != hour

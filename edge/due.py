@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edge.rows import At, Floats, Rows, any_of, grow
+from edge.rows import At, Floats, Rows, any_of, grow, grow_planes, whole
 
 
 class Due:
     """Hold for each stream and horizon what was said at each of as many steps as the horizon is long.
 
-    State kept: `(streams * sum of horizons, kinds * sensors)`, a stream's rings one after the other, and how many
+    State kept: `(kinds, streams * sum of horizons, sensors)`, a stream's rings one after the other, and how many
     steps each stream has taken since its memory began.
     """
 
@@ -24,15 +24,14 @@ class Due:
         """
         self._horizons = np.array(horizons, dtype=np.intp)
         self._begin = np.concatenate(([0], np.cumsum(self._horizons)[:-1]))
-        self._shape = len(horizons), kinds, sensors
         self._slots = int(self._horizons.sum())
-        self._said: Floats = np.zeros((0, kinds * sensors), dtype=np.float32)
+        self._said: Floats = np.zeros((kinds, 0, sensors), dtype=np.float32)
         self._first: Rows = np.zeros((0, 1), dtype=np.intp)  # place of each stream's first ring
         self._steps: Rows = np.zeros((0, 1), dtype=np.intp)
 
     def admit(self, capacity: int) -> None:
         """Make room for `capacity` streams, the ones held keep what was said."""
-        self._said = grow(self._said, capacity * self._slots, 0.0)
+        self._said = grow_planes(self._said, capacity * self._slots, 0.0)
         self._first = np.arange(0, capacity * self._slots, self._slots)[:, None]
         self._steps = grow(self._steps, capacity, 0.0)
 
@@ -51,12 +50,12 @@ class Due:
         """Return what was said of the sample that comes now.
 
         Returns:
-            Shape (wave, kinds, horizons, sensors): the horizon's number of steps ago; nan where nothing was said.
+            Shape (kinds, wave, horizons, sensors): the horizon's number of steps ago; nan where nothing was said.
         """
-        said: Floats = self._said.take(places, axis=0).reshape(-1, *self._shape).swapaxes(1, 2)
+        said: Floats = self._said.take(places, axis=1)
         nothing = self._steps[rows] < self._horizons
         if any_of(nothing):
-            said = np.where(nothing[:, None, :, None], np.float32(np.nan), said)
+            said[:, nothing] = np.nan
         return said
 
     def put(self, rows: At, places: Rows, said: Floats) -> None:
@@ -65,7 +64,7 @@ class Due:
         Args:
             rows: which streams; each at most once.
             places: theirs, of `places`.
-            said: shape (wave, kinds, horizons, sensors), of the samples that are the horizons ahead.
+            said: shape (kinds, wave, horizons, sensors), of the samples that are the horizons ahead.
         """
-        self._said[places] = said.swapaxes(1, 2).reshape(*places.shape, -1)
+        whole(self._said, 2)[:, places] = whole(said, 3)
         self._steps[rows] += 1

@@ -1,4 +1,9 @@
-"""Arrays with a row for each stream of a cohort, and the names of their types."""
+"""Arrays with a row for each stream of a cohort, and the names of their types.
+
+Where several kinds of number are kept of a stream, each kind has a plane of its own, `(kinds, streams, …)`: numpy then
+goes through a whole wave in one loop. With the kinds behind the streams it needs a loop for each stream, which took
+eight times as long in a wave of 512.
+"""
 
 from typing import TypeAlias, TypeVar
 
@@ -10,6 +15,7 @@ Doubles: TypeAlias = NDArray[np.float64]
 Floats: TypeAlias = NDArray[np.float32]
 Bools: TypeAlias = NDArray[np.bool_]
 Shorts: TypeAlias = NDArray[np.int16]
+Numbers = TypeVar("Numbers", NDArray[np.float64], NDArray[np.float32])
 
 
 Scalar = TypeVar("Scalar", bound=np.generic)
@@ -45,10 +51,28 @@ def some(rows: At, chosen: Bools) -> Rows:
     return rows[chosen]
 
 
-def keep(array: NDArray[Scalar], rows: At, picked: NDArray[Scalar]) -> None:
+def pick(planes: NDArray[Scalar], rows: At) -> NDArray[Scalar]:
+    """Return some rows of every plane, (planes, wave, …): a view where they are a slice, else a copy."""
+    if isinstance(rows, slice):
+        return planes[:, rows]
+    return planes.take(rows, axis=1)
+
+
+def keep(planes: NDArray[Scalar], rows: At, picked: NDArray[Scalar]) -> None:
     """Write rows back that were picked and changed in place; those of a slice are a view, and there already."""
     if not isinstance(rows, slice):
-        array[rows] = picked
+        whole(planes, 2)[:, rows] = whole(picked, 2)
+
+
+def whole(array: NDArray[Scalar], axes: int) -> NDArray[np.void]:
+    """Return a view in which what lies behind the first axes is one item, and so is copied in one piece.
+
+    An array of indices writes such items in a fifth of the time: 1,536 places of 7 planes in 85 us instead of 440.
+    """
+    shape = array.shape[:axes]
+    size = array.itemsize * int(np.prod(array.shape[axes:]))
+    items: NDArray[np.void] = array.reshape(*shape, -1).view(np.dtype((np.void, size)))[..., 0]
+    return items
 
 
 def all_of(flags: Bools) -> bool:
@@ -68,9 +92,16 @@ def grow(array: NDArray[Scalar], rows: int, fill: float) -> NDArray[Scalar]:
     array([[1., 2.],
            [0., 0.]])
     """
+    grown: NDArray[Scalar] = grow_planes(array[None], rows, fill)[0]
+    return grown
+
+
+def grow_planes(planes: NDArray[Scalar], rows: int, fill: float) -> NDArray[Scalar]:
+    """Return planes with room for more rows, (planes, rows, …); see `grow`."""
+    held = planes.shape[1]
     # Zeros that nobody has touched yet take no memory.
-    grown: NDArray[Scalar] = np.zeros((rows, *array.shape[1:]), dtype=array.dtype)
-    grown[: len(array)] = array
+    grown: NDArray[Scalar] = np.zeros((len(planes), rows, *planes.shape[2:]), dtype=planes.dtype)
+    grown[:, :held] = planes
     if fill:
-        grown[len(array) :] = fill
+        grown[:, held:] = fill
     return grown

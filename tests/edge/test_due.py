@@ -38,11 +38,11 @@ def numbered(first: int, wave: int, horizons: int) -> np.ndarray:
 
 
 def take(due: Due, rows: np.ndarray) -> np.ndarray:
-    return due.take(rows, due.places(rows))
+    return due.take(rows, due.places(rows)).swapaxes(0, 1)
 
 
 def put(due: Due, rows: np.ndarray, said: np.ndarray) -> None:
-    due.put(rows, due.places(rows), said)
+    due.put(rows, due.places(rows), np.ascontiguousarray(said.swapaxes(0, 1)))
 
 
 @given(st.data(), st.lists(st.integers(1, 7), min_size=1, max_size=3, unique=True).map(sorted))

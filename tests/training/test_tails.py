@@ -105,10 +105,10 @@ def means_of(values: np.ndarray) -> tuple[Means, np.ndarray]:
     """Fit the means of values of one sensor, the same in all features; return them with the smoothed values."""
     heard = np.ones((1, 1), np.bool_)
     small = np.repeat(values[:, None, :], FEATURES, axis=1)
-    now, smoothed = np.zeros((1, len(SMOOTHED), 1)), []
+    now, smoothed = np.zeros((len(SMOOTHED), 1, 1)), []
     for one in small:
-        now = smooth(now, one[None], heard)
-        smoothed.append(now[0])
+        now = smooth(now, one[:, None], heard)
+        smoothed.append(now[:, 0])
     found = np.array(smoothed)
     remembered = memory(values)[None].repeat(FEATURES, axis=0)
     return fit_means(found, small, np.ones(values.shape, np.bool_), remembered, WEIGHT), found
