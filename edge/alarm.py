@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge.rows import At, Bools, Doubles, Rows, any_of, at, grow
+from edge.rows import At, Bools, Doubles, Floats, Shorts, any_of, grow, grow_planes, pick
 
 WEEK = 604_800.0
 RAREST, COMMONEST = 1e-9, 0.02  # shares of the steps between which an alarm budget can be honoured
@@ -34,6 +34,10 @@ STEP = 1.0  # surprise that one alarm ahead of the budget adds to what is demand
 BEHIND = 4.0  # alarms behind the budget that make a stream listen more closely, at most
 GROWS = 12  # steps without a new peak, after which what outgrows an event is another
 STALE = 480  # steps: ten times the longest span over which anything is judged
+# What is kept of a stream, a column each: the share of the steps at which an alarm may begin, and its surprise; calm
+# samples that end an event; alarms ahead of the budget; what was demanded of the open event (0: none is open); surprise
+# of its strangest sample; its age; how many statistics are shelved; calm samples, and steps since that strangest one.
+SHARE, ALARM, PATIENCE, AHEAD, OPENED, PEAK, AGE, SHELVED, CALM, GROWN = range(10)
 
 
 def allowed_share(false_alarms_per_week: float, period: float) -> float:
@@ -61,12 +65,12 @@ class Judged:
 
     Attributes:
         score: shape (wave,), 0..1 normal, above 1 anomalous.
-        counted: shape (wave, channels, sensors), the surprises without those that are shelved.
+        counted: shape (channels, wave, sensors), the surprises without those that are shelved.
         begins: shape (wave,), whether an event begins.
     """
 
     score: Doubles
-    counted: Doubles
+    counted: Floats
     begins: Bools
 
 
@@ -84,125 +88,117 @@ class Alarms:
             close_after: calm samples that end an event.
         """
         self._close_after = close_after
-        self._share: Doubles = np.ones(0)
-        self._alarm: Doubles = np.ones(0)
-        self._patience: Rows = np.zeros(0, dtype=np.intp)
-        self._ahead: Doubles = np.zeros(0)
-        self._opened: Doubles = np.zeros(0)  # what was demanded of the open event; 0: none is open
-        self._calm: Rows = np.zeros(0, dtype=np.intp)
-        self._age: Rows = np.zeros(0, dtype=np.intp)
-        self._peak: Doubles = np.zeros(0)  # surprise of the open event's strangest sample
-        self._grown: Rows = np.zeros(0, dtype=np.intp)  # steps since then
-        self._carries: Bools = np.zeros((0, channels, sensors), dtype=np.bool_)  # has carried the open event
-        self._shelved: Rows = np.zeros((0, channels, sensors), dtype=np.intp)  # calm samples until it counts again
+        self._kept: Doubles = np.zeros((0, GROWN + 1))
+        self._carries: Bools = np.zeros((channels, 0, sensors), dtype=np.bool_)  # has carried the open event
+        self._shelved: Shorts = np.zeros((channels, 0, sensors), dtype=np.int16)  # calm samples until it counts again
 
     def admit(self, capacity: int) -> None:
         """Make room for `capacity` streams, the ones held keep their state."""
-        self._share = grow(self._share, capacity, 1.0)
-        self._alarm = grow(self._alarm, capacity, 1.0)
-        self._patience = grow(self._patience, capacity, self._close_after)
-        self._ahead = grow(self._ahead, capacity, 0.0)
-        self._opened = grow(self._opened, capacity, 0.0)
-        self._calm = grow(self._calm, capacity, 0)
-        self._age = grow(self._age, capacity, 0)
-        self._peak = grow(self._peak, capacity, 0.0)
-        self._grown = grow(self._grown, capacity, 0)
-        self._carries = grow(self._carries, capacity, 0)
-        self._shelved = grow(self._shelved, capacity, 0)
+        held = len(self._kept)
+        self._kept = grow(self._kept, capacity, 0.0)
+        self._kept[held:, [SHARE, ALARM, PATIENCE]] = 1.0, 1.0, self._close_after
+        self._carries = grow_planes(self._carries, capacity, 0)
+        self._shelved = grow_planes(self._shelved, capacity, 0)
 
     def allow(self, row: int, share: float, close_after: int | None) -> None:
         """Set the share of the steps at which a stream may be flagged by chance, and what ends its events."""
-        self._share[row] = share
-        self._alarm[row] = -np.log(share)
-        self._patience[row] = self._close_after if close_after is None else close_after
+        patience = self._close_after if close_after is None else close_after
+        self._kept[row, [SHARE, ALARM, PATIENCE]] = share, -np.log(share), patience
 
-    def forget(self, rows: Rows) -> None:
+    def forget(self, rows: At) -> None:
         """End the open events of some streams; what they are ahead of their budget is kept."""
-        self._opened[rows] = 0.0
+        self._kept[rows, OPENED] = 0.0
 
     def shelved(self) -> int:
         """Count the statistics that are shelved, over all streams: they are watched, and not told."""
-        return int((self._shelved > 0).sum())
+        return int(self._kept[:, SHELVED].sum())
 
-    def due(self, rows: Rows) -> Doubles:
+    def due(self, rows: At) -> Doubles:
         """Return the surprise that streams demand that are just within their budget, shape (wave,)."""
-        due: Doubles = self._alarm[rows]
-        return due
+        return self._kept[rows, ALARM]
 
-    def judge(self, rows: Rows, surprise: Doubles) -> Judged:
+    def judge(self, rows: At, surprise: Floats) -> Judged:
         """Judge one sample of each of some streams.
 
         Args:
-            rows: shape (wave,), which streams; each at most once.
-            surprise: shape (wave, channels, sensors), each as if it were the only one.
+            rows: which streams; each at most once.
+            surprise: shape (channels, wave, sensors), each as if it were the only one.
         """
-        these = at(rows)
-        shelved = self._shelved[these]
-        if np.count_nonzero(shelved):
-            surprise = self._without(rows, shelved, surprise)
-        top = np.maximum.reduce(surprise.reshape(len(rows), -1), axis=1)
-        due = np.maximum(self._alarm[these] + STEP * self._ahead[these], STEP)
-        if not any_of(self._opened[these] > 0.0) and not any_of(top > due):
-            return self._pass(these, top, due, surprise)
-        self._outgrow(rows, top, due)
-        opened = self._opened[rows]
-        is_open = opened > 0.0
-        demanded = np.where(is_open, opened, due)
+        mine = self._kept[rows]
+        if np.count_nonzero(mine[:, SHELVED]):
+            surprise = self._without(rows, mine, surprise)
+        top = np.maximum.reduce(np.maximum.reduce(surprise, axis=0), axis=1).astype(np.float64)
+        due = np.maximum(mine[:, ALARM] + STEP * mine[:, AHEAD], STEP)
+        if not np.count_nonzero(mine[:, OPENED]) and not any_of(top > due):
+            judged = _pass(mine, top, due, surprise)
+        else:
+            judged = self._lead(rows, mine, top, due, surprise)
+        if not isinstance(rows, slice):
+            self._kept[rows] = mine
+        return judged
+
+    def _lead(self, rows: At, mine: Doubles, top: Doubles, due: Doubles, surprise: Floats) -> Judged:
+        """Open, lead on and close the events of some streams."""
+        outgrown = (mine[:, OPENED] > 0.0) & (mine[:, GROWN] >= GROWS) & (top > mine[:, PEAK] + HOLD * due)
+        mine[outgrown, OPENED] = mine[outgrown, AGE] = 0.0
+        is_open = mine[:, OPENED] > 0.0
+        demanded = np.where(is_open, mine[:, OPENED], due)
         # What opened while the stream listened closely is held by no less than any other.
-        strange = top > np.where(is_open, HOLD * np.maximum(demanded, self._alarm[rows]), demanded)
+        strange = top > np.where(is_open, HOLD * np.maximum(demanded, mine[:, ALARM]), demanded)
         begins = strange & ~is_open
-        self._count(these, begins)
-        flagged = self._follow(rows, np.where(is_open | strange, demanded, 0.0), strange, surprise)
-        self._grow_peak(rows, top, begins, flagged)
+        _count(mine)
+        mine[:, AHEAD] += begins
+        mine[:, OPENED] = np.where(is_open | strange, demanded, 0.0)
+        flagged = self._follow(rows, mine, strange, surprise)
+        grows = begins | (flagged & (top > mine[:, PEAK]))
+        mine[:, PEAK] = np.where(grows, top, mine[:, PEAK])
+        mine[:, GROWN] = np.where(grows, 0.0, mine[:, GROWN] + 1.0)
         ratio = top / demanded
         score = np.where(flagged, np.maximum(ratio, HELD), np.minimum(ratio, 1.0))
         return Judged(score, surprise, begins)
 
-    def _pass(self, these: At, top: Doubles, due: Doubles, surprise: Doubles) -> Judged:
-        """Let a step pass on which no event is open and none begins, as nearly always."""
-        nothing = np.zeros(len(top), dtype=np.bool_)
-        self._count(these, nothing)
-        self._calm[these] += 1
-        self._age[these] = 0
-        self._grown[these] += 1
-        ratio = top / due
-        return Judged(np.minimum(ratio, 1.0, out=ratio), surprise, nothing)
-
-    def _outgrow(self, rows: Rows, top: Doubles, due: Doubles) -> None:
-        """End the open events that are outgrown by what begins with this sample."""
-        outgrown = (self._opened[rows] > 0.0) & (self._grown[rows] >= GROWS) & (top > self._peak[rows] + HOLD * due)
-        if outgrown.any():
-            self._opened[rows[outgrown]] = 0.0
-            self._age[rows[outgrown]] = 0
-
-    def _grow_peak(self, rows: Rows, top: Doubles, begins: Bools, flagged: Bools) -> None:
-        """Keep the peak of the open events, and how long ago it was."""
-        grows = begins | (flagged & (top > self._peak[rows]))
-        self._peak[rows] = np.where(grows, top, self._peak[rows])
-        self._grown[rows] = np.where(grows, 0, self._grown[rows] + 1)
-
-    def _count(self, these: At, begins: Bools) -> None:
-        self._ahead[these] = np.maximum(self._ahead[these] - self._share[these], -BEHIND) + begins
-
-    def _follow(self, rows: Rows, opened: Doubles, strange: Bools, surprise: Doubles) -> Bools:
+    def _follow(self, rows: At, mine: Doubles, strange: Bools, surprise: Floats) -> Bools:
         """Lead the open events on and tell which are still open; the surprises are those that count."""
-        calm = np.where(strange, 0, self._calm[rows] + 1)
-        age = np.where(opened > 0.0, self._age[rows] + 1, 0)
-        over = calm >= self._patience[rows]
+        opened = mine[:, OPENED].copy()
+        is_open = opened > 0.0
+        age = np.where(is_open, mine[:, AGE] + 1.0, 0.0)
+        mine[:, CALM] = np.where(strange, 0.0, mine[:, CALM] + 1.0)
+        over = mine[:, CALM] >= mine[:, PATIENCE]
         stale = (age >= STALE) & ~over
-        if (opened > 0.0).any():
-            above = surprise > 0.5 * HOLD * np.where(opened > 0.0, opened, np.inf)[:, None, None]
-            self._carries[rows] = above | (self._carries[rows] & (age > 1)[:, None, None])
-        if stale.any():
-            self._shelved[rows[stale]] = np.where(self._carries[rows[stale]], STALE, self._shelved[rows[stale]])
-        self._calm[rows] = calm
-        self._age[rows] = np.where(stale, 0, age)
-        is_open = (opened > 0.0) & ~over
-        self._opened[rows] = np.where(is_open & ~stale, opened, 0.0)
+        if any_of(is_open):
+            above = surprise > 0.5 * HOLD * np.where(is_open, opened, np.inf)[:, None]
+            self._carries[:, rows] = above | (pick(self._carries, rows) & (age > 1.0)[:, None])
+        if any_of(stale):
+            self._shelve(
+                rows, mine, np.where(pick(self._carries, rows) & stale[:, None], STALE, pick(self._shelved, rows))
+            )
+        mine[:, AGE] = np.where(stale, 0.0, age)
+        is_open &= ~over
+        mine[:, OPENED] = np.where(is_open & ~stale, opened, 0.0)
         return is_open
 
-    def _without(self, rows: Rows, shelved: Rows, surprise: Doubles) -> Doubles:
+    def _without(self, rows: At, mine: Doubles, surprise: Floats) -> Floats:
         """Return the surprises without the shelved ones, whose time runs while they are calm."""
-        calm = surprise < HOLD * self._alarm[rows, None, None]
-        self._shelved[rows] = np.where(shelved > 0, np.where(calm, shelved - 1, STALE), 0)
-        return np.where(shelved > 0, 0.0, surprise)
+        shelved = pick(self._shelved, rows)
+        is_shelved = shelved > 0
+        calm = surprise < HOLD * mine[:, ALARM, None]
+        self._shelve(rows, mine, np.where(is_shelved, np.where(calm, shelved - 1, STALE), 0))
+        return np.where(is_shelved, np.float32(0.0), surprise)
+
+    def _shelve(self, rows: At, mine: Doubles, shelved: Shorts) -> None:
+        self._shelved[:, rows] = shelved
+        mine[:, SHELVED] = np.count_nonzero(shelved, axis=(0, 2))
+
+
+def _pass(mine: Doubles, top: Doubles, due: Doubles, surprise: Floats) -> Judged:
+    """Let a step pass on which no event is open and none begins, as nearly always."""
+    _count(mine)
+    mine[:, CALM:] += 1.0  # and the steps since the last peak
+    mine[:, AGE] = 0.0
+    ratio = top / due
+    return Judged(np.minimum(ratio, 1.0, out=ratio), surprise, np.zeros(len(top), dtype=np.bool_))
+
+
+def _count(mine: Doubles) -> None:
+    """Let the time of one step take its share off what the streams are ahead of their budget."""
+    mine[:, AHEAD] = np.maximum(mine[:, AHEAD] - mine[:, SHARE], -BEHIND)

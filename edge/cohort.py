@@ -7,7 +7,6 @@ the wave.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
 
 import numpy as np
 
@@ -18,13 +17,14 @@ from edge.experts import EXPERTS, Experience, Experts
 from edge.grid import Sample
 from edge.interval import Margins
 from edge.learned import Learned
-from edge.rows import Bools, Doubles, Floats, Rows, all_of, any_of, at, grow
+from edge.rows import At, Bools, Doubles, Floats, Rows, all_of, any_of, at, grow, grow_planes, some
 from edge.runtime import Step
 from edge.scale import lay_out
-from edge.score import Scorer, Scores
+from edge.score import Scorer, Scores, nothing_said
 from edge.window import Windows
 
 PARTS = 5  # of the graph: highway, own line, correction, half-widths below and above
+HIGHWAY, OWN, CORRECTION, WIDTHS = 0, 1, 2, slice(3, 5)
 LONGEST = 512  # streams in a wave; 1,024 take a sixth longer each, 128 a quarter
 COUNT = len(EXPERTS)  # what falls due: each expert's forecast, then theirs together with its half-widths
 
@@ -103,19 +103,20 @@ class Cohort:
         self.streams: list[str] = []
         self._step = step
         sensors, horizons = len(learned.sensors), len(learned.horizons)
-        self._windows = Windows(learned.window, sensors, learned.means)
+        self._windows = Windows(learned.window, learned.lags, sensors, learned.means)
         self._due = Due(learned.horizons, COUNT + 3, sensors)
         self._experts = Experts(learned.experience)
         self._margins = Margins(learned.coverage, learned.horizons, learned.leeway)
         self._scorer = Scorer(learned.calibration, learned.period, learned.close_after)
-        # What every part of the graph, (parts, horizons, sensors), is worth.
-        whole = np.ones((horizons, sensors))
-        self._worth: Doubles = np.stack((whole, whole, learned.correction, learned.below, learned.above))
+        # What the graph's correction and half-widths are worth, and the spread: (horizons, sensors) each.
+        self._correction: Floats = learned.correction.astype(np.float32)
+        self._widths: Floats = np.stack((learned.below, learned.above)).astype(np.float32)[:, None]
+        self._spread: Floats = np.tile(learned.scaling.spread, (horizons, 1)).astype(np.float32)
         self._ratio: Floats = (learned.scaling.spread / learned.scaling.change).astype(np.float32)
         self._state: Floats = np.zeros((0, units), dtype=np.float32)
         self._held: Doubles = np.zeros((0, sensors))
         self._known: Bools = np.zeros((0, sensors), dtype=np.bool_)  # heard since the memory began
-        self._last: Doubles = np.zeros((0, 3, sensors))  # expected, lower, upper of the next sample
+        self._last: Doubles = np.zeros((3, 0, sensors))  # expected, lower, upper of the next sample
 
     def admit(self, stream: str, false_alarms_per_week: float | None = None, close_after: int | None = None) -> int:
         """Add a stream and return its row.
@@ -128,7 +129,7 @@ class Cohort:
         row = len(self.streams)
         self.streams.append(stream)
         if row == len(self._state):
-            self._grow(max(8, 2 * row))
+            self._grow(row + max(8, row // 8))
         budget = self.learned.false_alarms_per_week if false_alarms_per_week is None else false_alarms_per_week
         self._scorer.allow(row, budget, close_after)
         self._held[row] = self.learned.scaling.centre
@@ -152,14 +153,20 @@ class Cohort:
         values = heard if all_of(measured) else np.where(measured, heard, self._held[these])
         self._held[these] = values
         self._known[these] |= measured
-        expected = self._last[these].copy()
+        expected = self._last[:, these].copy()
         bounded = learned.scaling.bound(values)
-        scores = self._judge(rows, times, bounded, measured)
-        ahead = self._look_ahead(rows, times, bounded, measured)
-        self._last[these] = ahead[:, :, 0]
+        scaled = learned.scaling.scale(bounded)
+        level = np.repeat(scaled, len(learned.horizons), axis=0).reshape(-1, *self._spread.shape)
+        places = self._due.places(these)
+        scores = self._judge(these, times, level, measured, self._due.take(these, places))
+        said = self._look_ahead(these, times, scaled, measured)
+        ahead = self._spread_out(these, bounded, said)
+        said[: COUNT + 1] += level
+        self._due.put(these, places, said)
+        self._last[:, these] = ahead[:, :, 0]
         return Verdicts(
-            rows, times, values, measured, expected[:, 0], expected[:, 1], expected[:, 2],
-            scores.score, scores.share, scores.begins, restarted, ahead[:, 0], ahead[:, 1], ahead[:, 2],
+            rows, times, values, measured, expected[0], expected[1], expected[2],
+            scores.score, scores.share, scores.begins, restarted, ahead[0], ahead[1], ahead[2],
         )  # fmt: skip
 
     def experience(self, rows: Sequence[int]) -> Experience:
@@ -174,7 +181,7 @@ class Cohort:
         rows = np.arange(len(self.streams))
         if not len(rows):
             return dict.fromkeys(EXPERTS, 0.0)
-        weights = self._experts.weights(rows).mean(axis=0)
+        weights = self._experts.weights(rows).mean(axis=1, dtype=np.float64)
         idle = np.where(self.learned.correction > 0.0, 0.0, weights[EXPERTS.index("network")])
         weights[EXPERTS.index("highway")] += idle
         weights[EXPERTS.index("network")] -= idle
@@ -190,70 +197,75 @@ class Cohort:
         self._state = grow(self._state, capacity, 0.0)
         self._held = grow(self._held, capacity, 0.0)
         self._known = grow(self._known, capacity, 0.0)
-        self._last = grow(self._last, capacity, np.nan)
+        self._last = grow_planes(self._last, capacity, np.nan)
 
     def _forget(self, rows: Rows) -> None:
         for memory in (self._windows, self._due, self._scorer):
             memory.forget(rows)
         self._state[rows] = 0.0
         self._known[rows] = False
-        self._last[rows] = np.nan
+        self._last[:, rows] = np.nan
 
-    def _judge(self, rows: Rows, times: Doubles, values: Doubles, measured: Bools) -> Scores:
-        """Score the streams that had a forecast, and learn from what came true; the others get nan and no share."""
-        scaled = (values - self.learned.scaling.centre) / self.learned.scaling.spread
-        due = np.ascontiguousarray(self._due.take(rows), dtype=np.float64)
-        residual = scaled[:, None, None, :] - due[:, : COUNT + 1]
-        half_widths = due[:, COUNT + 1 :]
-        absent = np.isnan(residual[:, COUNT])  # never heard before, or warming up
-        known = measured[:, None, :] & ~absent
-        told = known & (times > self.learned.until)[:, None, None]
-        self._experts.learn(rows, residual[:, :COUNT], told)
-        self._margins.learn(rows, residual[:, COUNT], half_widths, told)
-        judged = known[:, 0]
-        quotient = standardise(residual[:, COUNT, 0], half_widths[:, 0, 0], half_widths[:, 1, 0])
+    def _judge(self, rows: At, times: Doubles, level: Floats, measured: Bools, due: Floats) -> Scores:
+        """Score the streams that had a forecast, and learn from what came true; the others get nan and no share.
+
+        Args:
+            rows: which streams.
+            times: shape (wave,), Unix seconds UTC.
+            level: shape (wave, horizons, sensors), what came, in spreads, the same for every horizon.
+            measured: shape (wave, sensors).
+            due: shape (COUNT + 3, wave, horizons, sensors), what was said of this sample.
+        """
+        residual, half_widths = level - due[: COUNT + 1], due[COUNT + 1 :]
+        absent = np.isnan(residual[COUNT])  # never heard before, or warming up
+        known = ~absent if all_of(measured) else measured[:, None, :] & ~absent
+        late = times > self.learned.until
+        told = known if all_of(late) else known & late[:, None, None]
+        self._experts.learn(rows, residual[:COUNT], told)
+        self._margins.learn(rows, residual[COUNT], half_widths, told)
+        judged, scaled = known[:, 0], level[:, 0].copy()
+        quotient = standardise(residual[COUNT, :, 0].copy(), *half_widths[:, :, 0].copy())
+        if not all_of(judged):
+            quotient = np.where(judged, quotient, np.float32(0.0))
         if not any_of(absent):
-            return self._scorer.advance(rows, times, scaled, np.where(judged, quotient, 0.0), judged)
+            return self._scorer.advance(rows, times, scaled, quotient, judged)
         ready = ~np.logical_and.reduce(absent[:, 0], axis=1)
-        quotient = np.where(judged, quotient, 0.0)
-        scores = Scores(np.full(len(rows), np.nan), np.zeros(values.shape), np.zeros(len(rows), dtype=np.bool_))
+        scores = nothing_said(scaled)
         if any_of(ready):
-            said = self._scorer.advance(rows[ready], times[ready], scaled[ready], quotient[ready], judged[ready])
+            said = self._scorer.advance(some(rows, ready), times[ready], scaled[ready], quotient[ready], judged[ready])
             scores.score[ready], scores.share[ready], scores.begins[ready] = said.score, said.share, said.begins
         return scores
 
-    def _look_ahead(self, rows: Rows, times: Doubles, values: Doubles, measured: Bools) -> Doubles:
-        """Advance window and state by one step; return forecast, lower and upper, (wave, 3, horizons, sensors)."""
+    def _look_ahead(self, rows: At, times: Doubles, scaled: Floats, measured: Bools) -> Floats:
+        """Advance window and state by one step.
+
+        Returns:
+            What is forecast, in spreads, shape (COUNT + 3, wave, horizons, sensors): how far each expert and then all
+            of them together move from the last value, and the half-widths below and above.
+        """
         learned = self.learned
-        scaled = learned.scaling.scale(values)
         past = self._windows.push(rows, scaled)
         x = lay_out(scaled, past, self._ratio, measured, phases(times, learned.cycles))
-        these = at(rows)
-        raw, state = self._step(x, self._windows.lags(rows, learned.lags), self._state[these])
-        self._state[these] = state
-        parts = self._worth * raw.reshape((-1, *self._worth.shape))
-        there = self._windows.full(rows)[:, None] & self._known[these]
+        raw, state = self._step(x, self._windows.lags(rows), self._state[rows])
+        self._state[rows] = state
+        parts = raw.reshape(-1, PARTS, *self._spread.shape).swapaxes(0, 1)
+        said = np.empty((COUNT + 3, *parts.shape[1:]), dtype=np.float32)
+        said[0], said[1], said[2] = 0.0, parts[OWN], parts[HIGHWAY]  # persistence does not move
+        np.multiply(parts[CORRECTION], self._correction, out=said[3])
+        said[3] += said[2]
+        np.multiply(parts[WIDTHS], self._widths, out=said[COUNT + 1 :])
+        there = self._windows.full(rows)[:, None] & self._known[rows]
         if not all_of(there):
-            parts = np.where(there[:, None, None, :], parts, np.nan)
-        highway, own, correction, half_widths = parts[:, 0], parts[:, 1], parts[:, 2], parts[:, 3:]
-        moves = (own, highway, highway + correction)  # of each expert but persistence, from the last value
-        weights = self._experts.weights(rows)
-        move = reduce(np.add, (weights[:, expert] * each for expert, each in enumerate(moves, start=1)))
-        self._promise(rows, scaled, (*moves, move), half_widths)
-        spread = learned.scaling.spread
-        widened = spread * self._margins.widen(rows, half_widths)
-        ahead = np.empty((len(rows), 3, *self._worth.shape[1:]))
-        middle = np.add(values[:, None, :], spread * move, out=ahead[:, 0])
-        np.subtract(middle, widened[:, 0], out=ahead[:, 1])
-        np.add(middle, widened[:, 1], out=ahead[:, 2])
-        return ahead
+            np.copyto(said[1:], np.nan, where=~there[:, None, :])
+        said[COUNT] = self._experts.mix(rows, said[1:COUNT])
+        return said
 
-    def _promise(self, rows: Rows, scaled: Floats, moves: Sequence[Doubles], half_widths: Doubles) -> None:
-        """Keep what was said of samples to come: scaled forecasts, and their half-widths in spreads."""
-        said = np.empty((len(rows), COUNT + 3, *self._worth.shape[1:]), dtype=np.float32)
-        said[:, 0] = 0.0
-        for place, move in enumerate(moves, start=1):
-            said[:, place] = move
-        said[:, : COUNT + 1] += scaled[:, None, None, :]
-        said[:, COUNT + 1 :] = half_widths
-        self._due.put(rows, said)
+    def _spread_out(self, rows: At, values: Doubles, said: Floats) -> Doubles:
+        """Return forecast, lower and upper in sensor units, (3, wave, horizons, sensors)."""
+        ahead = np.empty((3, *said.shape[1:]))
+        ahead[0] = values[:, None, :]
+        ahead[0] += said[COUNT] * self._spread
+        below, above = self._margins.widen(rows, said[COUNT + 1 :]) * self._spread
+        np.subtract(ahead[0], below, out=ahead[1])
+        np.add(ahead[0], above, out=ahead[2])
+        return ahead

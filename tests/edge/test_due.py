@@ -37,6 +37,14 @@ def numbered(first: int, wave: int, horizons: int) -> np.ndarray:
     return (first + np.arange(np.prod(shape))).reshape(shape).astype(np.float32)
 
 
+def take(due: Due, rows: np.ndarray) -> np.ndarray:
+    return due.take(rows, due.places(rows)).swapaxes(0, 1)
+
+
+def put(due: Due, rows: np.ndarray, said: np.ndarray) -> None:
+    due.put(rows, due.places(rows), np.ascontiguousarray(said.swapaxes(0, 1)))
+
+
 @given(st.data(), st.lists(st.integers(1, 7), min_size=1, max_size=3, unique=True).map(sorted))
 def test_what_is_due_is_what_was_said_the_horizons_number_of_steps_ago(
     data: st.DataObject, horizons: list[int]
@@ -57,14 +65,14 @@ def test_what_is_due_is_what_was_said_the_horizons_number_of_steps_ago(
                 lists.said[row] = []
             continue
         expected = np.stack([lists.due(row) for row in chosen])
-        assert np.array_equal(due.take(chosen), expected, equal_nan=True)
+        assert np.array_equal(take(due, chosen), expected, equal_nan=True)
         said = numbered(number, len(chosen), len(horizons))
         number += said.size
-        due.put(chosen, said)
+        put(due, chosen, said)
         for row, one in zip(chosen, said, strict=True):
             lists.said[row].append(one)
     everyone = rows_of(*range(len(lists.said)))
-    assert np.array_equal(due.take(everyone), np.stack([lists.due(row) for row in everyone]), equal_nan=True)
+    assert np.array_equal(take(due, everyone), np.stack([lists.due(row) for row in everyone]), equal_nan=True)
 
 
 def test_each_horizon_is_due_when_its_steps_are_over() -> None:
@@ -75,39 +83,39 @@ def test_each_horizon_is_due_when_its_steps_are_over() -> None:
     due.admit(1)
     taken = []
     for step in range(5):
-        taken.append(due.take(rows_of(0))[0, 0, :, 0].tolist())
-        due.put(rows_of(0), np.full((1, 1, 2, 1), float(step), np.float32))
+        taken.append(take(due, rows_of(0))[0, 0, :, 0].tolist())
+        put(due, rows_of(0), np.full((1, 1, 2, 1), float(step), np.float32))
     assert np.array_equal(taken, [[np.nan] * 2, [0, np.nan], [1, np.nan], [2, 0], [3, 1]], equal_nan=True)
 
 
 def test_looking_twice_changes_nothing_and_what_is_taken_is_a_copy() -> None:
     due = Due((1, 2), KINDS, SENSORS)
     due.admit(1)
-    due.put(rows_of(0), numbered(0, 1, 2))
-    before = due.take(rows_of(0))
-    due.take(rows_of(0))[:] = 99.0
-    assert np.array_equal(due.take(rows_of(0)), before, equal_nan=True)
+    put(due, rows_of(0), numbered(0, 1, 2))
+    before = take(due, rows_of(0))
+    take(due, rows_of(0))[:] = 99.0
+    assert np.array_equal(take(due, rows_of(0)), before, equal_nan=True)
 
 
 def test_nothing_is_due_of_a_stream_that_was_forgotten_until_its_own_steps_are_over() -> None:
     due = Due((1, 3), KINDS, SENSORS)
     due.admit(2)
     for step in range(5):
-        due.put(rows_of(0, 1), numbered(100 * step, 2, 2))
-    other = due.take(rows_of(1))
+        put(due, rows_of(0, 1), numbered(100 * step, 2, 2))
+    other = take(due, rows_of(1))
     due.forget(rows_of(0))
-    assert np.isnan(due.take(rows_of(0))).all()
-    assert np.array_equal(due.take(rows_of(1)), other)
-    due.put(rows_of(0), numbered(7, 1, 2))
-    assert np.array_equal(due.take(rows_of(0))[0, :, 0], numbered(7, 1, 2)[0, :, 0])
-    assert np.isnan(due.take(rows_of(0))[0, :, 1]).all()
+    assert np.isnan(take(due, rows_of(0))).all()
+    assert np.array_equal(take(due, rows_of(1)), other)
+    put(due, rows_of(0), numbered(7, 1, 2))
+    assert np.array_equal(take(due, rows_of(0))[0, :, 0], numbered(7, 1, 2)[0, :, 0])
+    assert np.isnan(take(due, rows_of(0))[0, :, 1]).all()
 
 
 def test_streams_admitted_later_have_nothing_due_and_leave_the_others_alone() -> None:
     due = Due((2,), KINDS, SENSORS)
     due.admit(1)
-    due.put(rows_of(0), numbered(0, 1, 1))
-    due.put(rows_of(0), numbered(50, 1, 1))
+    put(due, rows_of(0), numbered(0, 1, 1))
+    put(due, rows_of(0), numbered(50, 1, 1))
     due.admit(50)
-    assert np.array_equal(due.take(rows_of(0)), numbered(0, 1, 1))
-    assert np.isnan(due.take(rows_of(1, 49))).all()
+    assert np.array_equal(take(due, rows_of(0)), numbered(0, 1, 1))
+    assert np.isnan(take(due, rows_of(1, 49))).all()

@@ -20,6 +20,16 @@ def experts_of(streams: int = 1, prior: Experience | None = None) -> Experts:
     return experts
 
 
+def learn(experts: Experts, rows: np.ndarray, missed: np.ndarray, known: np.ndarray) -> None:
+    """Let experts learn misses of shape (wave, experts, horizons, sensors)."""
+    experts.learn(rows, missed.swapaxes(0, 1).astype(np.float32), known)
+
+
+def weights_of(experts: Experts, rows: np.ndarray) -> np.ndarray:
+    """Return the weights, shape (wave, experts, horizons, sensors)."""
+    return experts.weights(rows).swapaxes(0, 1)
+
+
 def misses(random: np.random.Generator, sizes: tuple[float, ...], streams: int = 1) -> np.ndarray:
     """Draw what each expert misses: Gaussian, of a size of its own."""
     drawn = random.normal(size=(streams, COUNT, HORIZONS, SENSORS))
@@ -29,7 +39,7 @@ def misses(random: np.random.Generator, sizes: tuple[float, ...], streams: int =
 def taught(sizes: tuple[float, ...], truths: int, *, seed: int = 1) -> Experts:
     experts, random = experts_of(), np.random.default_rng(seed)
     for _ in range(truths):
-        experts.learn(ONE, misses(random, sizes), ALL)
+        learn(experts, ONE, misses(random, sizes), ALL)
     return experts
 
 
@@ -42,8 +52,8 @@ def same(one: Experience, other: Experience) -> bool:
 
 def test_without_experience_all_experts_count_the_same() -> None:
     assert weigh(inexperienced(HORIZONS, SENSORS)).tolist() == np.full((COUNT, HORIZONS, SENSORS), 1 / COUNT).tolist()
-    assert experts_of(3).weights(np.array([0, 2])).shape == (2, COUNT, HORIZONS, SENSORS)
-    assert np.array_equal(experts_of().weights(ONE)[0], weigh(inexperienced(HORIZONS, SENSORS)))
+    assert weights_of(experts_of(3), np.array([0, 2])).shape == (2, COUNT, HORIZONS, SENSORS)
+    assert np.array_equal(weights_of(experts_of(), ONE)[0], weigh(inexperienced(HORIZONS, SENSORS)))
 
 
 @given(
@@ -60,15 +70,15 @@ def test_weights_are_shares_and_a_smaller_loss_never_counts_less(loss: np.ndarra
 
 @given(st.lists(st.floats(0.01, 10.0), min_size=COUNT, max_size=COUNT), st.integers(0, 60), st.integers(0, 99))
 def test_weights_are_shares_whatever_comes_true(sizes: list[float], truths: int, seed: int) -> None:
-    weights = taught(tuple(sizes), truths, seed=seed).weights(ONE)
+    weights = weights_of(taught(tuple(sizes), truths, seed=seed), ONE)
     assert np.isfinite(weights).all()
-    assert weights.sum(axis=1) == pytest.approx(np.ones((1, HORIZONS, SENSORS)), abs=1e-12)
+    assert weights.sum(axis=1) == pytest.approx(np.ones((1, HORIZONS, SENSORS)), abs=1e-6)
 
 
 @pytest.mark.parametrize("best", range(COUNT))
 def test_the_expert_that_misses_least_counts_most(best: int) -> None:
     sizes = tuple(0.5 if place == best else 1.0 for place in range(COUNT))
-    early, late = (taught(sizes, truths).weights(ONE)[0, best] for truths in (20, 400))
+    early, late = (weights_of(taught(sizes, truths), ONE)[0, best] for truths in (20, 400))
     assert (late > 0.9).all()
     assert late.mean() > early.mean() > 1 / COUNT
 
@@ -79,13 +89,13 @@ def test_experts_that_are_equally_good_share_the_weight() -> None:
     for _ in range(300):
         missed = np.repeat(random.normal(size=(1, 1, HORIZONS, SENSORS)), COUNT, axis=1)
         missed[:, 0] *= 3.0
-        experts.learn(ONE, missed, ALL)
-    assert experts.weights(ONE)[0, 1:] == pytest.approx(np.full((COUNT - 1, HORIZONS, SENSORS), 1 / 3), abs=1e-3)
+        learn(experts, ONE, missed, ALL)
+    assert weights_of(experts, ONE)[0, 1:] == pytest.approx(np.full((COUNT - 1, HORIZONS, SENSORS), 1 / 3), abs=1e-3)
 
 
 def test_the_weights_do_not_depend_on_the_unit() -> None:
     small, large = (taught(tuple(unit * size for size in (1.0, 0.9, 1.1, 0.95)), 100) for unit in (1e-2, 1e2))
-    assert small.weights(ONE) == pytest.approx(large.weights(ONE), abs=1e-4)
+    assert weights_of(small, ONE) == pytest.approx(weights_of(large, ONE), abs=1e-4)
 
 
 def test_every_sensor_and_horizon_has_weights_of_its_own() -> None:
@@ -94,8 +104,8 @@ def test_every_sensor_and_horizon_has_weights_of_its_own() -> None:
         missed = misses(random, (1.0,) * COUNT)
         missed[:, 1, 0, 0] *= 0.3
         missed[:, 2, 1, 2] *= 0.3
-        experts.learn(ONE, missed, ALL)
-    weights = experts.weights(ONE)[0]
+        learn(experts, ONE, missed, ALL)
+    weights = weights_of(experts, ONE)[0]
     assert weights[1, 0, 0] > 0.9
     assert weights[2, 1, 2] > 0.9
     assert weights[1, 1, 1] < 0.9
@@ -105,8 +115,8 @@ def test_another_expert_takes_over_when_the_world_changes() -> None:
     experts = taught((1.0, 1.0, 1.0, 0.5), 500)
     random = np.random.default_rng(2)
     for _ in range(round(4 * HALF_LIFE)):
-        experts.learn(ONE, misses(random, (1.0, 0.5, 1.0, 1.5)), ALL)
-    assert (experts.weights(ONE)[0, 1] > 0.9).all()
+        learn(experts, ONE, misses(random, (1.0, 0.5, 1.0, 1.5)), ALL)
+    assert (weights_of(experts, ONE)[0, 1] > 0.9).all()
 
 
 # ---- wild truths
@@ -116,13 +126,13 @@ def test_another_expert_takes_over_when_the_world_changes() -> None:
 def test_an_outage_that_nobody_foresaw_changes_hardly_anything(wild: float, steps: int) -> None:
     # In the outage the expert that is the worst otherwise misses least: unbounded, it would win at once.
     experts = taught((1.0, 0.8, 0.9, 0.85), 300)
-    before, order = experts.weights(ONE), experts.experience(ONE).loss.argsort(axis=0)
+    before, order = weights_of(experts, ONE), experts.experience(ONE).loss.argsort(axis=0)
     for _ in range(steps):
         missed = np.full((1, COUNT, HORIZONS, SENSORS), wild) + np.array([0.0, 3.0, 5.0, 4.0])[:, None, None]
-        experts.learn(ONE, missed, ALL)
+        learn(experts, ONE, missed, ALL)
     assert np.array_equal(experts.experience(ONE).loss.argsort(axis=0), order)
     # Differences count less against the larger noise, so the weights come a little nearer to each other.
-    assert np.abs(experts.weights(ONE) - before).max() < 0.25
+    assert np.abs(weights_of(experts, ONE) - before).max() < 0.25
 
 
 @pytest.mark.parametrize("wild", [30.0, 1e3, 1e9])
@@ -130,15 +140,15 @@ def test_one_wild_miss_of_the_best_expert_does_not_decide(wild: float) -> None:
     experts = taught((1.0, 1.0, 1.0, 0.5), 300)
     missed = np.zeros((1, COUNT, HORIZONS, SENSORS))
     missed[:, 3] = wild
-    experts.learn(ONE, missed, ALL)
-    assert (experts.weights(ONE)[0].argmax(axis=0) == 3).all()
+    learn(experts, ONE, missed, ALL)
+    assert (weights_of(experts, ONE)[0].argmax(axis=0) == 3).all()
 
 
 def test_a_truth_costs_at_most_the_bound() -> None:
     # The quantile that is followed is moved by the truth itself first, so its new value is the measure.
     experts = taught((1.0,) * COUNT, 200)
     before = experts.experience(ONE)
-    experts.learn(ONE, np.full((1, COUNT, HORIZONS, SENSORS), 1e6), ALL)
+    learn(experts, ONE, np.full((1, COUNT, HORIZONS, SENSORS), 1e6), ALL)
     after = experts.experience(ONE)
     most = (BOUND * after.reach.min(axis=0)) ** 2
     assert (after.loss - before.loss <= most * (1 + 1e-12)).all()
@@ -149,21 +159,21 @@ def test_a_truth_costs_at_most_the_bound() -> None:
 
 def test_unknown_truths_change_nothing() -> None:
     experts = taught((1.0, 0.8, 0.9, 0.7), 50)
-    before, weights = experts.experience(ONE), experts.weights(ONE)
-    experts.learn(ONE, np.full((1, COUNT, HORIZONS, SENSORS), np.nan), np.zeros_like(ALL))
+    before, weights = experts.experience(ONE), weights_of(experts, ONE)
+    learn(experts, ONE, np.full((1, COUNT, HORIZONS, SENSORS), np.nan), np.zeros_like(ALL))
     assert same(experts.experience(ONE), before)
-    assert np.array_equal(experts.weights(ONE), weights)
+    assert np.array_equal(weights_of(experts, ONE), weights)
 
 
 def test_what_is_unknown_of_one_sensor_hides_nothing_of_another() -> None:
     whole, holed = taught((1.0, 0.8, 0.9, 0.7), 50), taught((1.0, 0.8, 0.9, 0.7), 50)
     before = holed.experience(ONE)
     missed = misses(np.random.default_rng(5), (1.0,) * COUNT)
-    whole.learn(ONE, missed, ALL)
+    learn(whole, ONE, missed, ALL)
     known = ALL.copy()
     known[0, 1, 2] = False
     missed[0, :, 1, 2] = np.nan
-    holed.learn(ONE, missed, known)
+    learn(holed, ONE, missed, known)
     mine, theirs = holed.experience(ONE), whole.experience(ONE)
     for name in ("loss", "reach", "heard"):
         kept, was, other = (getattr(one, name) for one in (mine, before, theirs))
@@ -175,9 +185,9 @@ def test_what_is_unknown_of_one_sensor_hides_nothing_of_another() -> None:
 def test_truths_are_counted_and_forgotten_by_halves() -> None:
     experts = experts_of()
     for _ in range(round(HALF_LIFE)):
-        experts.learn(ONE, np.ones((1, COUNT, HORIZONS, SENSORS)), ALL)
+        learn(experts, ONE, np.ones((1, COUNT, HORIZONS, SENSORS)), ALL)
     heard = experts.experience(ONE).heard
-    assert heard == pytest.approx(np.full(heard.shape, 0.5 / (1.0 - 0.5 ** (1.0 / HALF_LIFE))), rel=1e-9)
+    assert heard == pytest.approx(np.full(heard.shape, 0.5 / (1.0 - 0.5 ** (1.0 / HALF_LIFE))), rel=1e-5)
 
 
 # ---- streams
@@ -192,11 +202,11 @@ def test_waves_of_many_learn_bit_for_bit_what_waves_of_one_learn(streams: int, s
         rows = everyone[random.random(streams) < 0.7]
         missed = misses(random, (1.0, 0.5, 2.0, 0.7), streams)[rows]
         known = random.random((len(rows), HORIZONS, SENSORS)) < 0.8
-        together.learn(rows, missed, known)
+        learn(together, rows, missed, known)
         for place, row in enumerate(rows):
-            apart.learn(rows[place : place + 1], missed[place : place + 1], known[place : place + 1])
+            learn(apart, rows[place : place + 1], missed[place : place + 1], known[place : place + 1])
             assert same(together.experience(np.array([row])), apart.experience(np.array([row])))
-    assert together.weights(everyone).tobytes() == apart.weights(everyone).tobytes()
+    assert weights_of(together, everyone).tobytes() == weights_of(apart, everyone).tobytes()
 
 
 def test_streams_admitted_later_begin_with_the_prior_and_the_others_keep_their_experience() -> None:
@@ -204,21 +214,21 @@ def test_streams_admitted_later_begin_with_the_prior_and_the_others_keep_their_e
     experts = experts_of(2, prior=told)
     random = np.random.default_rng(3)
     for _ in range(50):
-        experts.learn(ONE, misses(random, (1.0, 0.1, 1.0, 1.0)), ALL)
-    before, weights = experts.experience(ONE), experts.weights(ONE)
+        learn(experts, ONE, misses(random, (1.0, 0.1, 1.0, 1.0)), ALL)
+    before, weights = experts.experience(ONE), weights_of(experts, ONE)
     experts.admit(40)
     assert same(experts.experience(ONE), before)
-    assert np.array_equal(experts.weights(ONE), weights)
+    assert np.array_equal(weights_of(experts, ONE), weights)
     for row in (1, 39):
         assert same(experts.experience(np.array([row])), told)
-        assert np.array_equal(experts.weights(np.array([row]))[0], weigh(told))
+        assert weights_of(experts, np.array([row]))[0] == pytest.approx(weigh(told), abs=1e-6)
 
 
 def test_the_experience_of_several_streams_is_their_mean() -> None:
     experts, random = experts_of(2), np.random.default_rng(1)
     both = np.array([0, 1])
     for _ in range(20):
-        experts.learn(both, misses(random, (1.0, 0.5, 2.0, 0.7), 2), np.repeat(ALL, 2, axis=0))
+        learn(experts, both, misses(random, (1.0, 0.5, 2.0, 0.7), 2), np.repeat(ALL, 2, axis=0))
     apart = [experts.experience(np.array([row])) for row in both]
     found = experts.experience(both)
     for name in ("loss", "reach", "heard"):
@@ -227,11 +237,11 @@ def test_the_experience_of_several_streams_is_their_mean() -> None:
 
 def test_what_is_read_is_a_copy_and_arguments_are_left_alone() -> None:
     experts = taught((1.0, 0.8, 0.9, 0.7), 10)
-    before = experts.weights(ONE)
-    experts.weights(ONE)[:] = 9.0
-    assert np.array_equal(experts.weights(ONE), before)
+    before = weights_of(experts, ONE)
+    weights_of(experts, ONE)[:] = 9.0
+    assert np.array_equal(weights_of(experts, ONE), before)
     missed, known = misses(np.random.default_rng(1), (1.0,) * COUNT), ALL.copy()
     kept = missed.copy()
-    experts.learn(ONE, missed, known)
+    learn(experts, ONE, missed, known)
     assert np.array_equal(missed, kept)
     assert known.all()

@@ -22,18 +22,18 @@ def margins_of(streams: int = STREAMS, coverage: float = COVERAGE, *, horizons: 
 
 def crossed(margins: Margins, noise: np.ndarray, half_width: float) -> np.ndarray:
     """Let the margins hear noise (steps, streams); return the shares that lay below and above, step by step."""
-    given_widths = np.full((STREAMS, 2, 1, 1), half_width)
+    given_widths = np.full((2, STREAMS, 1, 1), half_width)
     shares = []
     for residual in noise:
         bound = margins.widen(EVERYONE, given_widths)[:, :, 0, 0]
-        shares.append(((-residual > bound[:, 0]).mean(), (residual > bound[:, 1]).mean()))
+        shares.append(((-residual > bound[0]).mean(), (residual > bound[1]).mean()))
         margins.learn(EVERYONE, residual[:, None, None], given_widths, KNOWN)
     return np.array(shares)
 
 
 def hear(margins: Margins, residual: float, half_width: float) -> None:
     """Let a single stream hear one truth."""
-    margins.learn(ONE, np.full((1, 1, 1), residual), np.full((1, 2, 1, 1), half_width), KNOWN[:1])
+    margins.learn(ONE, np.full((1, 1, 1), residual), np.full((2, 1, 1, 1), half_width), KNOWN[:1])
 
 
 def same(one: Leeway, other: Leeway) -> bool:
@@ -58,7 +58,7 @@ def test_skewed_noise_gets_an_interval_that_is_as_skewed() -> None:
     margins = margins_of()
     shares = crossed(margins, noise, 1.0)[2000:]
     assert shares.mean(axis=0) == pytest.approx([0.05 - LATE] * 2, abs=0.01)
-    below, above = margins.widen(EVERYONE, np.ones((STREAMS, 2, 1, 1)))[:, :, 0, 0].mean(axis=0)
+    below, above = margins.widen(EVERYONE, np.ones((2, STREAMS, 1, 1)))[:, :, 0, 0].mean(axis=1)
     assert above > 1.5 * below
 
 
@@ -88,10 +88,10 @@ def test_truths_that_overlap_are_covered_like_those_that_do_not() -> None:
     noise = (walk[24:] - walk[:-24]) / 24**0.5
     margins = Margins(COVERAGE, (24,), no_leeway(1, 1))
     margins.admit(STREAMS)
-    widths, outside = np.full((STREAMS, 2, 1, 1), 1.0), []
+    widths, outside = np.full((2, STREAMS, 1, 1), 1.0), []
     for step, residual in enumerate(noise):
         bound = margins.widen(EVERYONE, widths)[:, :, 0, 0]
-        outside.append(((-residual > bound[:, 0]) | (residual > bound[:, 1])).mean())
+        outside.append(((-residual > bound[0]) | (residual > bound[1])).mean())
         if step >= 24:
             margins.learn(EVERYONE, noise[step - 24][:, None, None], widths, KNOWN)
     assert 1.0 - np.mean(outside[2000:]) == pytest.approx(COVERAGE, abs=0.04)  # with one pace for all: 0.80
@@ -135,7 +135,7 @@ def test_no_noise_moves_a_bound_beyond_the_farthest_truth(
         hear(margins, residual, half_width)
     farthest = max(abs(residual) + half_width for residual in residuals)
     assert np.abs(margins.leeway(ONE).extra).max() <= (1.0 + 4.0 * PACE) * farthest * (1.0 + 1e-9)
-    assert (margins.widen(ONE, np.full((1, 2, 1, 1), half_width)) >= 0.0).all()
+    assert (margins.widen(ONE, np.full((2, 1, 1, 1), half_width)) >= 0.0).all()
 
 
 @given(st.integers(1, 60), st.floats(1e-3, 1e3))
@@ -176,12 +176,12 @@ def test_waves_of_many_learn_bit_for_bit_what_waves_of_one_learn() -> None:
     random = np.random.default_rng(1)
     rows = np.arange(9, dtype=np.intp)
     for _ in range(30):
-        residual, widths = 2.0 * random.normal(size=(9, 1, 3)), 0.5 + random.random((9, 2, 1, 3))
+        residual, widths = 2.0 * random.normal(size=(9, 1, 3)), 0.5 + random.random((2, 9, 1, 3))
         known = random.random((9, 1, 3)) < 0.8
         together.learn(rows, residual, widths, known)
         for row in rows:
             cut = slice(row, row + 1)
-            apart.learn(rows[cut], residual[cut], widths[cut], known[cut])
+            apart.learn(rows[cut], residual[cut], widths[:, cut], known[cut])
             assert same(together.leeway(rows[cut]), apart.leeway(rows[cut]))
     assert together.widen(rows, widths).tobytes() == apart.widen(rows, widths).tobytes()
 
@@ -191,7 +191,7 @@ def test_streams_admitted_later_begin_with_the_prior_and_the_others_keep_their_l
     margins = Margins(COVERAGE, (1,), prior)
     margins.admit(1)
     assert same(margins.leeway(ONE), prior)
-    assert margins.widen(ONE, np.ones((1, 2, 1, 1))).ravel().tolist() == [1.5, 0.75]
+    assert margins.widen(ONE, np.ones((2, 1, 1, 1))).ravel().tolist() == [1.5, 0.75]
     hear(margins, 9.0, 1.0)
     before = margins.leeway(ONE)
     margins.admit(30)

@@ -14,7 +14,7 @@ from edge.mqtt import Connection
 
 def connection(broker: Loopback, **options: object) -> Connection:
     table = BrokerConfig(host=HOST, port=broker.port, **options)  # type: ignore[arg-type]
-    return Connection(table, node="n", status_topic="n/status", subscriptions=[("a/+", 0), ("b/+", 1), ("c/+", 2)])
+    return Connection(table, client_id="n", status_topic="n/status", subscriptions=[("a/+", 0), ("b/+", 1), ("c/+", 2)])
 
 
 def until(holds: Callable[[], bool]) -> None:

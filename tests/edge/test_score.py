@@ -55,15 +55,15 @@ def taught() -> Calibration:
     """Return the calibration of Gaussian samples, from what is known of them and 8,000 draws."""
     others = np.linalg.inv(np.array([[1.0, TOGETHER], [TOGETHER, 1.0]]))
     others = others / np.diag(others)[:, None]
-    found = features(levels(8_000, 1), noise(8_000, 1), others)
+    found = features(levels(8_000, 1), noise(8_000, 1), others).swapaxes(0, 1)
     centre, spread = np.median(found, axis=0), found.std(axis=0)
     sharp = spread[list(SHARP)]
     # A Gaussian value beyond 1.645 spreads, one in ten on both sides, exceeds it by .37 spreads in the mean.
     laws = (1.645 * sharp, 0.37 * sharp, np.full_like(sharp, 0.01), np.full_like(sharp, -np.log(0.1)))
-    now, smoothed = np.zeros((1, len(SMOOTHED), SENSORS)), []
+    now, smoothed = np.zeros((len(SMOOTHED), 1, SENSORS)), []
     for one in (found - centre) / spread:
-        now = smooth(now, one[None], HEARD)
-        smoothed.append(now[0])
+        now = smooth(now, one[:, None], HEARD)
+        smoothed.append(now[:, 0])
     means = np.array(smoothed)
     wide = means.std(axis=0)
     return Calibration(
@@ -98,7 +98,9 @@ def scores(made: Scorer, quotients: np.ndarray, level: np.ndarray | None = None)
     """Score consecutive samples of one stream."""
     level = np.zeros_like(quotients) if level is None else level
     pairs = zip(level, quotients, strict=True)
-    return np.array([made.advance(ROW, NOW, one[None], quotient[None], HEARD).score[0] for one, quotient in pairs])
+    return np.array(
+        [made.advance(ROW, NOW, *np.float32([one[None], quotient[None]]), HEARD).score[0] for one, quotient in pairs]
+    )
 
 
 def well(made: Scorer, steps: int, seed: int) -> np.ndarray:
@@ -122,23 +124,23 @@ def test_one_wild_value_is_bounded() -> None:
 def test_the_features_are_level_residual_unrest_and_odds() -> None:
     others = np.array([[1.0, -0.5], [-0.25, 1.0]])
     found = features(np.array([[2.0, 4.0]]), np.array([[-0.5, 0.0]]), others)
-    assert found[0].tolist() == [[2.0, 4.0], [-0.5, 0.0], pytest.approx(np.log([0.5 + STILL, STILL])), [0.0, 3.5]]
+    assert found[:, 0].tolist() == [[2.0, 4.0], [-0.5, 0.0], pytest.approx(np.log([0.5 + STILL, STILL])), [0.0, 3.5]]
 
 
 @settings(max_examples=30)
 @given(st.lists(st.floats(-2.0, 2.0, allow_subnormal=False), min_size=1, max_size=30))
 def test_smoothing_is_the_exponential_mean_of_each_span(values: list[float]) -> None:
-    now = np.zeros((1, len(SMOOTHED), 1))
+    now = np.zeros((len(SMOOTHED), 1, 1))
     expected = np.zeros(len(SPANS))
     for value in values:
-        now = smooth(now, np.full((1, 4, 1), value), np.ones((1, 1), np.bool_))
+        now = smooth(now, np.full((4, 1, 1), value), np.ones((1, 1), np.bool_))
         expected += 2.0 / (np.array(SPANS) + 1.0) * (value - expected)
-    assert now[0, :, 0] == pytest.approx(expected, abs=1e-9)
+    assert now[:, 0, 0] == pytest.approx(expected, abs=1e-6)
 
 
 def test_one_wild_value_moves_a_mean_by_three_spreads_at_most() -> None:
-    now = smooth(np.zeros((1, len(SMOOTHED), 1)), np.full((1, 4, 1), 1e6), np.ones((1, 1), np.bool_))
-    assert now[0, :, 0] == pytest.approx(3.0 * shrinkage(SPANS)[:, 0])
+    now = smooth(np.zeros((len(SMOOTHED), 1, 1)), np.full((4, 1, 1), 1e6), np.ones((1, 1), np.bool_))
+    assert now[:, 0, 0] == pytest.approx(3.0 * shrinkage(SPANS)[:, 0])
 
 
 # ---- what a score says

@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge.rows import at
 from edge.window import Past, Windows
 
 SENSORS = 2
@@ -43,7 +44,8 @@ def push(windows: Windows, rows: np.ndarray, values: np.ndarray) -> Past:
 
 @given(st.data(), st.integers(1, 6))
 def test_windows_are_the_newest_samples_of_each_stream(data: st.DataObject, steps: int) -> None:
-    windows, lists = Windows(steps, SENSORS, MEANS), Lists(steps)
+    lags = data.draw(st.integers(1, steps))
+    windows, lists = Windows(steps, lags, SENSORS, MEANS), Lists(steps)
     number = 0.0
     for _ in range(data.draw(st.integers(1, 40))):
         streams = len(lists.pushed)
@@ -71,14 +73,14 @@ def test_windows_are_the_newest_samples_of_each_stream(data: st.DataObject, step
     heard = rows_of(*[row for row, pushed in enumerate(lists.pushed) if pushed])
     if not len(heard):
         return
-    for count in range(1, steps + 1):
-        assert windows.lags(heard, count).tolist() == [lists.lags(row, count).tolist() for row in heard]
+    assert windows.lags(heard).tolist() == [lists.lags(row, lags).tolist() for row in heard]
+    assert windows.lags(at(heard)).tolist() == windows.lags(heard).tolist()
 
 
 def test_a_window_is_full_after_as_many_samples_as_it_has_steps() -> None:
     # step   0  1  2  3  4
     # full            ^  ^     (4 steps)
-    windows = Windows(4, 1, ())
+    windows = Windows(4, 4, 1, ())
     windows.admit(1)
     full = []
     for step in range(5):
@@ -88,37 +90,37 @@ def test_a_window_is_full_after_as_many_samples_as_it_has_steps() -> None:
 
 
 def test_an_unfilled_window_repeats_its_oldest_sample() -> None:
-    windows = Windows(4, 1, ())
+    windows = Windows(4, 4, 1, ())
     windows.admit(1)
     push(windows, rows_of(0), np.array([[7.0]]))
     push(windows, rows_of(0), np.array([[8.0]]))
-    assert windows.lags(rows_of(0), 4).tolist() == [[7.0, 7.0, 7.0, 8.0]]
+    assert windows.lags(rows_of(0)).tolist() == [[7.0, 7.0, 7.0, 8.0]]
 
 
 def test_an_emptied_window_holds_nothing_of_before() -> None:
-    windows = Windows(3, 1, ())
+    windows = Windows(3, 3, 1, ())
     windows.admit(1)
     for step in (1.0, 2.0, 3.0):
         push(windows, rows_of(0), np.array([[step]]))
     windows.forget(rows_of(0))
     assert not windows.full(rows_of(0))[0]
     push(windows, rows_of(0), np.array([[9.0]]))
-    assert windows.lags(rows_of(0), 3).tolist() == [[9.0, 9.0, 9.0]]
+    assert windows.lags(rows_of(0)).tolist() == [[9.0, 9.0, 9.0]]
 
 
 def test_streams_admitted_later_leave_the_windows_of_the_others_alone() -> None:
-    windows = Windows(3, 1, ())
+    windows = Windows(3, 3, 1, ())
     windows.admit(2)
     for step in (1.0, 2.0):
         push(windows, rows_of(0, 1), np.array([[step], [10.0 * step]]))
-    before = windows.lags(rows_of(0, 1), 3)
+    before = windows.lags(rows_of(0, 1))
     windows.admit(100)
     push(windows, rows_of(99), np.array([[5.0]]))
-    assert windows.lags(rows_of(0, 1), 3).tolist() == before.tolist()
+    assert windows.lags(rows_of(0, 1)).tolist() == before.tolist()
 
 
 def test_the_first_sample_after_a_window_was_emptied_follows_on_itself() -> None:
-    windows = Windows(3, 1, ())
+    windows = Windows(3, 3, 1, ())
     windows.admit(1)
     assert push(windows, rows_of(0), np.array([[1.0]])).before.tolist() == [[1.0]]
     assert push(windows, rows_of(0), np.array([[2.0]])).before.tolist() == [[1.0]]
@@ -129,7 +131,7 @@ def test_the_first_sample_after_a_window_was_emptied_follows_on_itself() -> None
 
 def test_a_slow_mean_begins_with_the_first_sample_and_moves_by_its_share() -> None:
     # A mean over 3 steps takes half of every new sample.
-    windows = Windows(2, 1, (3.0,))
+    windows = Windows(2, 2, 1, (3.0,))
     windows.admit(1)
     means = [push(windows, rows_of(0), np.array([[value]])).means.item() for value in (8.0, 8.0, 0.0, 0.0)]
     assert means == [8.0, 8.0, 4.0, 2.0]
@@ -138,17 +140,17 @@ def test_a_slow_mean_begins_with_the_first_sample_and_moves_by_its_share() -> No
 
 
 def test_a_slow_mean_of_one_step_is_the_newest_sample() -> None:
-    windows = Windows(2, 1, (1.0,))
+    windows = Windows(2, 2, 1, (1.0,))
     windows.admit(1)
     assert [push(windows, rows_of(0), np.array([[value]])).means.item() for value in (8.0, -3.0, 5.0)] == [8, -3, 5]
 
 
 def test_what_is_read_is_a_copy() -> None:
-    windows = Windows(3, 1, (3.0,))
+    windows = Windows(3, 2, 1, (3.0,))
     windows.admit(1)
     past = push(windows, rows_of(0), np.array([[1.0]]))
     past.before[:] = 98.0
     past.means[:] = 97.0
-    windows.lags(rows_of(0), 2)[:] = 99.0
-    assert windows.lags(rows_of(0), 2).tolist() == [[1.0, 1.0]]
+    windows.lags(rows_of(0))[:] = 99.0
+    assert windows.lags(rows_of(0)).tolist() == [[1.0, 1.0]]
     assert push(windows, rows_of(0), np.array([[1.0]])).means.tolist() == [[[1.0]]]

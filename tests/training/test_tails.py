@@ -56,7 +56,7 @@ def test_every_array_of_numbers_has_a_tail(values: np.ndarray, remembered: float
 
 def surprise_of(values: np.ndarray, at: float, *, remembered: float = 1.0) -> float:
     law = pareto(values, remembered, 1e-6)
-    return float(Peaks(*(np.full((2, 1, 1), number) for number in law)).surprise(np.array([[[at]]])).item())
+    return float(Peaks(*(np.full((2, 1, 1), number) for number in law)).surprise(np.array([at]), np.array([0])).item())
 
 
 @pytest.mark.parametrize("name", ["gaussian", "exponential", "student"])
@@ -105,10 +105,10 @@ def means_of(values: np.ndarray) -> tuple[Means, np.ndarray]:
     """Fit the means of values of one sensor, the same in all features; return them with the smoothed values."""
     heard = np.ones((1, 1), np.bool_)
     small = np.repeat(values[:, None, :], FEATURES, axis=1)
-    now, smoothed = np.zeros((1, len(SMOOTHED), 1)), []
+    now, smoothed = np.zeros((len(SMOOTHED), 1, 1)), []
     for one in small:
-        now = smooth(now, one[None], heard)
-        smoothed.append(now[0])
+        now = smooth(now, one[:, None], heard)
+        smoothed.append(now[:, 0])
     found = np.array(smoothed)
     remembered = memory(values)[None].repeat(FEATURES, axis=0)
     return fit_means(found, small, np.ones(values.shape, np.bool_), remembered, WEIGHT), found
@@ -134,7 +134,7 @@ def test_a_mean_is_allowed_a_bias() -> None:
 def test_new_means_of_the_same_kind_are_rarely_surprising(share: float) -> None:
     found, _ = means_of(correlated(2_000, share, seed=6))
     _, fresh = means_of(correlated(40_000, share, seed=7))
-    surprise = found.surprise(fresh)
+    surprise = found.surprise(fresh.ravel(), np.arange(fresh.size) % fresh[0].size).reshape(fresh.shape)
     for demanded in (3.0, 5.0, 7.0):
         assert ((surprise > demanded).mean(axis=0) < 1.6 * np.exp(-demanded) + 2e-4).all()
 

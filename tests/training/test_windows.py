@@ -75,14 +75,14 @@ def test_the_lags_are_the_rolling_windows_newest_samples(series: Series, length:
     learned = learned_of(series.values.shape[1])
     steps = lay_steps(series, learned.scaling, (), learned.means, lags=length, horizons=(1,))
     scaled = steps.lags[:, -1]
-    windows = Windows(length, scaled.shape[1], learned.means)
+    windows = Windows(length, length, scaled.shape[1], learned.means)
     windows.admit(1)
     row = np.array([0])
     for place in range(len(series)):
         if series.starts[place] == place:
             windows.forget(row)
         windows.push(row, scaled[place : place + 1])
-        assert np.array_equal(windows.lags(row, length)[0], steps.lags[place].ravel())
+        assert np.array_equal(windows.lags(row)[0], steps.lags[place].ravel())
 
 
 def test_a_sensor_that_was_not_heard_yet_is_at_its_centre() -> None:
