@@ -153,12 +153,15 @@ def _cohort(kinds: Sequence[tuple[Load, Cost]]) -> float:
 
 
 def room(streams: int) -> int:
-    """Return for how many streams a cohort of so many has room: its arrays double (`edge.cohort.Cohort.admit`).
+    """Return for how many streams a cohort of so many has room: it grows by an eighth (`edge.cohort.Cohort.admit`).
 
     >>> room(1), room(9), room(1000), room(1025)
-    (8, 16, 1024, 2048)
+    (8, 16, 1045, 1045)
     """
-    return max(8, 1 << (streams - 1).bit_length())
+    rows = 0
+    while rows < streams:
+        rows += max(8, rows // 8)
+    return rows
 
 
 def misfits(

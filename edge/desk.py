@@ -8,6 +8,7 @@ from typing import Protocol
 from edge.health import Latencies, Report, report
 from edge.line import Line
 from edge.mailbox import Message
+from edge.message import Outgoing
 from edge.mqtt import Connection
 from edge.vigil import Vigil
 
@@ -83,17 +84,21 @@ class Desk:
         Raises:
             OperatorError: the broker refuses us.
         """
-        self.judge(self._connection.take(timeout))
+        messages = self._connection.take(timeout)
+        self.publish(self.judge(messages))
+        if messages:
+            self._latencies.add(max(0.0, time.time() - messages[0].received_at))
 
-    def judge(self, messages: Sequence[Message], *, is_silent: bool = False) -> None:
-        """Judge messages, and publish what there is to say, unless it was said before."""
+    def judge(self, messages: Sequence[Message]) -> list[Outgoing]:
+        """Judge messages, and return what there is to say."""
         for one in messages:
             self.line.receive(one.topic, one.payload, retained=one.retained, received_at=one.received_at)
-        for news in self.line.advance():
-            if not is_silent:
-                self._connection.publish(*news)
-        if messages and not is_silent:
-            self._latencies.add(max(0.0, time.time() - messages[0].received_at))
+        return self.line.advance()
+
+    def publish(self, news: Sequence[Outgoing]) -> None:
+        """Say it."""
+        for one in news:
+            self._connection.publish(*one)
 
     def report(self) -> Report:
         """Return what was counted."""

@@ -124,12 +124,13 @@ class Inbox:
             self._put = 0
             self._call()
 
-    def listen(self, *, is_more: bool) -> None:
-        """Say whether more has come than was put so far."""
-        if is_more:
-            self._listened.clear()
-        else:
-            self._listened.set()
+    def expect_more(self) -> None:
+        """Say that more has come than was put so far."""
+        self._listened.clear()
+
+    def expect_no_more(self) -> None:
+        """Say that all was put that has come."""
+        self._listened.set()
 
     def take(self, timeout: float, most: int = TAKEN) -> list[Message]:
         """Return messages, oldest first and so many at most; wait up to `timeout` seconds for `hand_over` or `wake`.

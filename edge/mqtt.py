@@ -1,7 +1,7 @@
 """Carry payloads between an MQTT broker and the daemon: the only importer of paho.
 
 Theory of operation. One thread dials, listens and dials again; it alone reads and writes the socket. The daemon's
-thread meets it at two queues: the inbox, where the oldest message makes room, and the outbox of QoS 1, which lets no
+thread meets it at two queues: the inbox, where what waits too long makes room, and the outbox of QoS 1, which lets no
 more messages go unacknowledged than the server's Receive Maximum allows. paho's own thread is not used: it has no
 deadline for a CONNACK (some servers never answer an MQTT 5 CONNECT), cannot be joined with a timeout, resends its
 whole queue at once after a reconnect, and nobody hears when it dies.
@@ -266,16 +266,18 @@ class Connection:
         # Also when what we were woken for is written already: only then does paho call us for the next message again.
         if writable or self._waker in readable or client.want_write():
             code = client.loop_write()
-        is_more = wire in readable or wire.has_unread
-        for inbox in self.inboxes:
-            inbox.listen(is_more=is_more)
-        if code == MQTTErrorCode.MQTT_ERR_SUCCESS and is_more:
+        if code == MQTTErrorCode.MQTT_ERR_SUCCESS and (wire in readable or wire.has_unread):
             code = self._hear(client)
+        else:
+            for inbox in self.inboxes:
+                inbox.expect_no_more()
         code = code or client.loop_misc()
         wire.flush()
         return code
 
     def _hear(self, client: _Client) -> MQTTErrorCode:
+        for inbox in self.inboxes:
+            inbox.expect_more()
         begun = before = self.counters.received
         code = client.loop_read()
         while code == MQTTErrorCode.MQTT_ERR_SUCCESS and before < self.counters.received < begun + TOGETHER:

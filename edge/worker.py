@@ -109,7 +109,9 @@ class Worker:
             self._connection.stop()
 
     def _follow(self, order: Order) -> None:
-        self._desk.judge(order.messages, is_silent=order.is_silent)
+        news = self._desk.judge(order.messages)
+        if not order.is_silent:
+            self._desk.publish(news)
         self._done = order.number
         self._wants_snapshot = order.wants_snapshot
 

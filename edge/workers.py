@@ -62,7 +62,7 @@ class Keeper:
         told: what the worker told last, with its last report.
         restarts: how often another had to take over.
         poisonous: messages that were given up because workers died of them.
-        failure: why this process cannot go on.
+        failure: why this process cannot go on; empty if it can.
     """
 
     def __init__(self, config: Config, number: int, inbox: Inbox) -> None:
@@ -71,7 +71,7 @@ class Keeper:
         self.report: Report | None = None
         self.restarts = 0
         self.poisonous = 0
-        self.failure: Exception | None = None
+        self.failure = ""
         self.refusals: deque[str] = deque()
         self._config, self._number, self._inbox = config, number, inbox
         self._kept: bytes | None = None
@@ -104,13 +104,23 @@ class Keeper:
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
 
+    def check(self) -> None:
+        """Do nothing, as long as the work goes on; for the daemon's thread.
+
+        Raises:
+            OperatorError: the broker refuses the worker.
+            RuntimeError: it cannot be kept alive.
+        """
+        if self.failure:
+            raise RuntimeError(self.failure)
+        if not self._thread.is_alive() and not self._stopping.is_set():
+            raise RuntimeError(f"worker {self._number} has no keeper; if it died, its traceback stands above")
+        if self.told is not None and self.told.failure:
+            raise OperatorError(self.told.failure)
+
     def _keep(self) -> None:
-        try:
-            while not self._stopping.is_set():
-                self._live()
-        except Exception as broken:
-            log.exception("worker %d: its keeper broke", self._number)
-            self.failure = broken
+        while not self._stopping.is_set() and not self.failure:
+            self._live()
 
     def kill_if_hung(self, now: float) -> None:
         """Kill a worker that has been silent for too long; for the daemon's thread, ours may wait for it."""
@@ -237,7 +247,8 @@ class Keeper:
         log.error("worker %d: ended with status %d; another goes on in its place", self._number, status)
         self._stillborn = self._stillborn + 1 if self._is_new else 0
         if self._stillborn >= STILLBORN:
-            raise RuntimeError(f"worker {self._number} ended {STILLBORN} times before its first word")
+            self.failure = f"worker {self._number} ended {STILLBORN} times before its first word"
+            return
         self._give_up_the_poisonous()
         if lasted < QUICK:
             self._stopping.wait(PAUSE)
@@ -326,10 +337,7 @@ class Workers:
         now = time.monotonic()
         for keeper in self.keepers:
             keeper.kill_if_hung(now)
-            if keeper.failure is not None:
-                raise keeper.failure
-            if keeper.told is not None and keeper.told.failure:
-                raise OperatorError(keeper.told.failure)
+            keeper.check()
         payloads = merge(self._reports()).payloads
         for table in self.vigil.tables:
             table.payloads = payloads.get(table.name, 0)

@@ -107,7 +107,7 @@ DIAGRAM: dict[str, set[str]] = {
         "edge.subscriber",
         "edge.topics",
     },
-    "edge.desk": {"edge.health", "edge.line", "edge.mailbox", "edge.mqtt", "edge.vigil"},
+    "edge.desk": {"edge.health", "edge.line", "edge.mailbox", "edge.message", "edge.mqtt", "edge.vigil"},
     "edge.due": {"edge.rows"},
     "edge.embedded": {"edge.errors"},
     "edge.event": {"edge.cohort"},

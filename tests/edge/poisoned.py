@@ -7,19 +7,20 @@ from collections.abc import Sequence
 from edge import worker
 from edge.desk import Desk
 from edge.mailbox import Message
+from edge.message import Outgoing
 
 
 class Poisoned(Desk):
     """Judge, unless told to die or to hang."""
 
-    def judge(self, messages: Sequence[Message], *, is_silent: bool = False) -> None:
+    def judge(self, messages: Sequence[Message]) -> list[Outgoing]:
         """Judge messages."""
         texts = [message.payload for message in messages]
         if b"die" in texts:
             os._exit(7)
         if b"hang" in texts:
             time.sleep(1000.0)
-        super().judge(messages, is_silent=is_silent)
+        return super().judge(messages)
 
 
 def main() -> None:

@@ -179,7 +179,7 @@ def test_messages_that_two_workers_died_of_are_given_up_and_the_rest_goes_on(
     assert keeper.restarts == 2
     keeper.stop()
     keeper.join(WITHIN)
-    assert keeper.failure is None
+    assert not keeper.failure
     assert keeper.process is not None
     assert not lives(keeper.process.pid)
 
@@ -189,8 +189,9 @@ def test_a_worker_that_never_says_a_word_ends_the_daemon(monkeypatch: pytest.Mon
     config = Config.from_table(tomllib.loads(TABLE.format(bundle=bundle, node="stillborn")))
     keeper = workers.Keeper(config, 1, Inbox(100, Counters()))
     keeper.start()
-    wait_until(lambda: keeper.failure is not None)
-    assert str(keeper.failure) == "worker 1 ended 3 times before its first word"
+    wait_until(lambda: keeper.failure != "")
+    with pytest.raises(RuntimeError, match="worker 1 ended 3 times before its first word"):
+        keeper.check()
 
 
 # Sharing out
