@@ -113,9 +113,9 @@ def test_streams_of_one_bundle_share_the_room_of_one_cohort() -> None:
     kinds = (KIND, replace(KIND, qos=1))
     loads = [Load(kind, 1500, 1.0) for kind in kinds]
     both = replace(MEASURED, costs=(COST, COST))
-    assert predict(loads, both).resident == 50e6 + 40e6 + (4096 - 2048) * 10e3
+    assert predict(loads, both).resident == 50e6 + 40e6 + (room(3000) - 2048) * 10e3
     apart = [loads[0], replace(loads[1], kind=replace(kinds[1], bundle=Path("other.bundle")))]
-    assert predict(apart, both).resident == 50e6 + 40e6 + 2 * 1024 * 10e3
+    assert predict(apart, both).resident == 50e6 + 40e6 + 2 * (room(1500) - 1024) * 10e3
 
 
 @pytest.mark.parametrize("streams", [1, 8, 9, 16, 17, 100, 129])
