@@ -39,7 +39,7 @@ from edge.errors import OperatorError
 from edge.mailbox import INFLIGHT, Counters, Inbox, Message, Outbox
 from edge.message import Outgoing
 from edge.waker import Waker
-from edge.wire import Wire, wrap
+from edge.wire import Published, Wire
 
 ONLINE, OVERLOADED, STOPPED, OFFLINE = b"online", b"overloaded", b"stopped", b"offline"
 SHORT, OFTEN = 10.0, 2  # seconds a connection must last to be trusted; losses before that which are no accident
@@ -63,13 +63,18 @@ class Ending(enum.Enum):
 
 
 class _Client(Client):
-    """Be a paho client that reads and writes in large pieces."""
+    """Be a paho client whose socket is a `Wire`, as it is a wrapper of paho's own where it speaks through websockets.
+
+    Attributes:
+        hear: takes what is published.
+    """
+
+    hear: Callable[[Published], None]
 
     def _create_socket(self) -> Wire:
-        """Dial; this is where paho itself wraps a websocket."""
         sock = super()._create_socket()
         assert isinstance(sock, socket.socket)
-        return wrap(sock)
+        return Wire(sock, self.hear, version=self.protocol)
 
     def socket(self) -> Wire | None:
         """Return the connection's socket, None if there is none."""
@@ -278,11 +283,13 @@ class Connection:
     def _hear(self, client: _Client) -> MQTTErrorCode:
         for inbox in self.inboxes:
             inbox.expect_more()
-        begun = before = self.counters.received
-        code = client.loop_read()
-        while code == MQTTErrorCode.MQTT_ERR_SUCCESS and before < self.counters.received < begun + TOGETHER:
+        begun = self.counters.received
+        code, is_more = MQTTErrorCode.MQTT_ERR_SUCCESS, True
+        while code == MQTTErrorCode.MQTT_ERR_SUCCESS and is_more and self.counters.received < begun + TOGETHER:
             before = self.counters.received
             code = client.loop_read()
+            wire = client.socket()
+            is_more = wire is not None and (wire.has_unread or self.counters.received > before)
         for inbox in self.inboxes:
             inbox.hand_over()
         return code
@@ -347,6 +354,7 @@ class Connection:
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
+        client.hear = self._take_in
         client.on_disconnect = self._on_disconnect
         # With this callback paho leaves writing to our thread; without it, a publish writes from the caller's.
         client.on_socket_register_write = lambda *_: self._wake_ours()
@@ -396,19 +404,27 @@ class Connection:
         self.wake()
 
     def _on_message(self, client: Client, userdata: object, message: MQTTMessage) -> None:
-        """Put a message into the inbox."""
+        """Take a message of QoS 2, which paho has heard to its end."""
+        try:
+            topic = message.topic.encode()
+        except UnicodeDecodeError:
+            topic = b"\xff"  # no topic either
+        self._take_in(Published(topic, bytes(message.payload), message.retain))
+
+    def _take_in(self, heard: Published) -> None:
+        """Put a message into the inbox that it belongs to."""
         self.counters.received += 1
-        if len(message.payload) > self._broker.payload_limit:
+        if len(heard.payload) > self._broker.payload_limit:
             self.counters.too_large += 1
             return
         try:
-            topic = message.topic
+            topic = heard.topic.decode()
         except UnicodeDecodeError:
             self.counters.bad_topic += 1
             return
         place = self._route(topic) if self._route is not None else 0
         if place is not None:
-            self.inboxes[place].put(Message(topic, bytes(message.payload), message.retain, time.time()))
+            self.inboxes[place].put(Message(topic, heard.payload, heard.retained, time.time()))
 
     def _on_disconnect(
         self, client: Client, userdata: object, flags: DisconnectFlags, reason: ReasonCode, properties: object
