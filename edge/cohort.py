@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge.clock import phases
-from edge.due import Due
+from edge.due import Due, pace
 from edge.evidence import standardise
 from edge.experts import EXPERTS, Experience, Experts
 from edge.grid import Sample
@@ -105,8 +105,9 @@ class Cohort:
         sensors, horizons = len(learned.sensors), len(learned.horizons)
         self._windows = Windows(learned.window, learned.lags, sensors, learned.means)
         self._due = Due(learned.horizons, COUNT + 3, sensors)
-        self._experts = Experts(learned.experience)
-        self._margins = Margins(learned.coverage, learned.horizons, learned.leeway)
+        paces = [pace(horizon) for horizon in learned.horizons]
+        self._experts = Experts(learned.experience, paces)
+        self._margins = Margins(learned.coverage, learned.horizons, paces, learned.leeway)
         self._scorer = Scorer(learned.calibration, learned.period, learned.close_after)
         # What the graph's correction and half-widths are worth, and the spread: (horizons, sensors) each.
         self._correction: Floats = learned.correction.astype(np.float32)
@@ -217,17 +218,17 @@ class Cohort:
             due: shape (COUNT + 3, wave, horizons, sensors), what was said of this sample.
         """
         residual, half_widths = level - due[: COUNT + 1], due[COUNT + 1 :]
-        absent = np.isnan(residual[COUNT])  # never heard before, or warming up
+        absent = np.isnan(residual[COUNT])  # never heard before, or warming up, or not kept
         known = ~absent if all_of(measured) else measured[:, None, :] & ~absent
         late = times > self.learned.until
         told = known if all_of(late) else known & late[:, None, None]
         self._experts.learn(rows, residual[:COUNT], told)
         self._margins.learn(rows, residual[COUNT], half_widths, told)
-        judged, scaled = known[:, 0], level[:, 0].copy()
+        judged, scaled = known[:, 0].copy(), level[:, 0].copy()
         quotient = standardise(residual[COUNT, :, 0].copy(), *half_widths[:, :, 0].copy())
         if not all_of(judged):
             quotient = np.where(judged, quotient, np.float32(0.0))
-        if not any_of(absent):
+        if not any_of(absent[:, 0]):
             return self._scorer.advance(rows, times, scaled, quotient, judged)
         ready = ~np.logical_and.reduce(absent[:, 0], axis=1)
         scores = nothing_said(scaled)

@@ -8,6 +8,7 @@ truth can cost is bounded: an outage of an hour, which nobody foresaw, must not 
 Nothing is solved and no history is kept: an expert costs two numbers for each sensor and horizon.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from math import exp
@@ -19,7 +20,7 @@ from edge.rows import At, Bools, Doubles, Floats, Numbers, Rows, all_of, any_of,
 # What each of them forecasts: the last value; a robust line through the sensor's own past; the linear highway through
 # all sensors' past; the highway with the recurrent correction.
 EXPERTS = ("persistence", "own", "highway", "network")
-HALF_LIFE = 200.0  # truths after which a loss counts half; 100 and 400 were within .003 of its skill
+HALF_LIFE = 200.0  # steps after which a loss counts half; 100 and 400 were within .003 of its skill
 SHARPNESS = 0.1  # of a unit likelihood: misses follow on each other, so each tells less than an independent one
 REACHED = 0.9  # quantile of the misses that is followed, and
 BOUND = 3.0  # times it is the most that one truth can cost; rain and light come in bursts, so the median is no measure
@@ -95,8 +96,16 @@ class Experts:
     State kept for each stream: one `Experience`, as planes of loss, reach and heard, in single precision.
     """
 
-    def __init__(self, prior: Experience) -> None:
-        """Start with no stream; each that comes starts from the prior."""
+    def __init__(self, prior: Experience, paces: Sequence[int]) -> None:
+        """Start with no stream.
+
+        Args:
+            prior: what each that comes starts from.
+            paces: for each horizon, every how many steps a truth of it is heard; it counts as so many.
+        """
+        self._paces: Floats = np.repeat(np.array(paces)[:, None], prior.heard.shape[1], axis=1).astype(np.float32)
+        self._lost: Floats = 1.0 - np.float32(FADING) ** self._paces  # share of what is kept, with every truth
+        self._up, self._down = np.float32(UP) ** self._paces, np.float32(DOWN) ** self._paces
         self._prior = np.concatenate((prior.loss, prior.reach, prior.heard[None])).astype(np.float32)
         self._kept: Floats = np.zeros((len(self._prior), 0, *prior.heard.shape), dtype=np.float32)
 
@@ -145,35 +154,30 @@ class Experts:
         kept = pick(self._kept, rows)
         loss, reach, heard = kept[_LOSS], kept[_REACH], kept[_HEARD]
         size = np.abs(missed)
-        if all_of(known):
-            loss *= FADING
-            heard *= FADING
-            heard += 1.0
-            _follow(reach, size, heard)
-        else:
-            size[:, ~known] = 0.0
-            fading = np.where(known, np.float32(FADING), np.float32(1.0))
-            loss *= fading
-            heard *= fading
-            heard += known
-            before = reach.copy()
-            _follow(reach, size, heard)
-            reach[:, ~known] = before[:, ~known]
+        if not all_of(known):
+            np.copyto(size, 0.0, where=~known)
+        told = known.astype(np.float32)
+        fading = 1.0 - told * self._lost
+        counted = told * self._paces
+        loss *= fading
+        heard *= fading
+        heard += counted
+        self._follow(reach, size, heard, told)
         bound = np.minimum.reduce(reach, axis=0)
         bound *= BOUND
         np.minimum(size, bound, out=size)
         size *= size
+        size *= counted
         loss += size
         keep(self._kept, rows, kept)
 
-
-def _follow(reach: Floats, size: Floats, heard: Floats) -> None:
-    """Move the followed quantiles, (experts, …), by one truth each; they are changed in place."""
-    # A choice by `where` among numbers that are as often larger as smaller took seven times as long.
-    factor = np.multiply(size > reach, UP - DOWN, dtype=np.float32)
-    factor += DOWN
-    factor *= reach
-    early = heard <= EARLY
-    if any_of(early):
-        factor = np.where(early, np.maximum(reach, size), factor)
-    np.maximum(factor, LEAST, out=reach)
+    def _follow(self, reach: Floats, size: Floats, heard: Floats, told: Floats) -> None:
+        """Move the followed quantiles, (experts, …), by the truths that were told; they are changed in place."""
+        # A choice by `where` among numbers that are as often larger as smaller took seven times as long.
+        factor = np.multiply(size > reach, told * (self._up - self._down))
+        factor += 1.0 + told * (self._down - 1.0)
+        factor *= reach
+        early = heard <= EARLY * self._paces
+        if any_of(early):
+            factor = np.where(early, np.maximum(reach, size), factor)
+        np.maximum(factor, LEAST * told, out=reach)

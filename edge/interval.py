@@ -20,7 +20,7 @@ PACE = 0.06  # by which a crossed bound one step ahead moves out, as a share of 
 # Power of the horizon by which its bounds are slower, for its truths come late and overlap. With one pace for all, 24
 # steps ahead were covered 81 to 86 % on recordings that 1 step ahead were covered 91 %; .25 and .5 differ by .02.
 SLOWER = 0.4
-HALF_LIFE = 200.0  # truths after which a miss counts half
+HALF_LIFE = 200.0  # steps after which a miss counts half
 FADING = 0.5 ** (1.0 / HALF_LIFE)
 GROWTH = 2.0  # times that one truth may raise the measure; 1.2 and 3 gave the same coverage within .015
 NEAR = 6.0  # half-widths: the most that the measure counts when a bound moves in
@@ -54,17 +54,20 @@ class Margins:
     State kept for each stream: one `Leeway`, as planes of extra and reach, each below and above, in single precision.
     """
 
-    def __init__(self, coverage: float, horizons: Sequence[int], prior: Leeway) -> None:
+    def __init__(self, coverage: float, horizons: Sequence[int], paces: Sequence[int], prior: Leeway) -> None:
         """Start with no stream; each that comes starts from the prior.
 
         Args:
             coverage: probability that the truth lies between the bounds.
             horizons: steps ahead.
+            paces: for each horizon, every how many steps a truth of it is heard; it counts as so many.
             prior: what the calibration ended with.
         """
         self._crossed = max((1.0 - coverage) / 2.0 - LATE, 0.0)
+        steps = np.repeat(np.array(paces, dtype=np.float64)[:, None], prior.extra.shape[-1], axis=1)
         pace = PACE / np.array(horizons, dtype=np.float64) ** SLOWER
-        self._pace: Floats = np.repeat(pace[:, None], prior.extra.shape[-1], axis=1).astype(np.float32)
+        self._pace: Floats = (pace[:, None] * steps).astype(np.float32)
+        self._lost: Floats = (1.0 - FADING**steps).astype(np.float32)  # share of the measure, with every truth
         self._prior = np.concatenate((prior.extra, prior.reach)).astype(np.float32)
         self._kept: Floats = np.zeros((4, 0, *self._pace.shape), dtype=np.float32)
 
@@ -98,15 +101,18 @@ class Margins:
         kept = pick(self._kept, rows)
         extra, reach = kept[:2], kept[2:]
         if not all_of(known):
-            residual, half_widths = np.where(known, residual, 0.0), np.where(known, half_widths, 0.0)
+            nothing = np.float32(0.0)
+            residual, half_widths = np.where(known, residual, nothing), np.where(known, half_widths, nothing)
+        told = known.astype(np.float32)
         width = half_widths + extra
         beyond = np.stack((-residual, residual))
         beyond -= width
         most = np.maximum(reach, half_widths)
         most *= GROWTH
         np.minimum(np.abs(beyond), most, out=most)
-        moved = reach * FADING
-        np.maximum(moved, most, out=moved)
+        most *= told
+        reach *= 1.0 - told * self._lost
+        moved = np.maximum(reach, most, out=reach)
         np.maximum(width, 0.0, out=width)
         width *= NEAR
         inwards = np.minimum(moved, width, out=width)
@@ -116,9 +122,6 @@ class Margins:
         outwards -= inwards
         outwards *= beyond > 0.0
         inwards += outwards
-        inwards *= self._pace
-        if not all_of(known):
-            inwards, moved = np.where(known, inwards, 0.0), np.where(known, moved, reach)
+        inwards *= told * self._pace
         extra += inwards
-        reach[:] = moved
         keep(self._kept, rows, kept)

@@ -5,6 +5,7 @@ goes through a whole wave in one loop. With the kinds behind the streams it need
 eight times as long in a wave of 512.
 """
 
+from math import prod
 from typing import TypeAlias, TypeVar
 
 import numpy as np
@@ -70,7 +71,7 @@ def whole(array: NDArray[Scalar], axes: int) -> NDArray[np.void]:
     An array of indices writes such items in a fifth of the time: 1,536 places of 7 planes in 85 us instead of 440.
     """
     shape = array.shape[:axes]
-    size = array.itemsize * int(np.prod(array.shape[axes:]))
+    size = array.itemsize * prod(array.shape[axes:])
     items: NDArray[np.void] = array.reshape(*shape, -1).view(np.dtype((np.void, size)))[..., 0]
     return items
 

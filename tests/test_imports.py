@@ -265,6 +265,7 @@ DIAGRAM: dict[str, set[str]] = {
     "training.budget_words": {"edge.alarm"},
     "training.calibrate": {
         "edge.daily",
+        "edge.due",
         "edge.evidence",
         "edge.interval",
         "edge.learned",

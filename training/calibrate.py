@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.daily import HOUR
+from edge.due import pace
 from edge.evidence import (
     BOUND,
     FEATURES,
@@ -87,7 +88,8 @@ def leeway(rehearsals: Sequence[Rehearsal], learned: Learned) -> Leeway:
         learned: what training learned so far, with the factors of `factors`.
     """
     spread = learned.scaling.spread
-    margins = Margins(learned.coverage, learned.horizons, no_leeway(*learned.below.shape))
+    paces = np.array([pace(horizon) for horizon in learned.horizons])
+    margins = Margins(learned.coverage, learned.horizons, paces.tolist(), no_leeway(*learned.below.shape))
     margins.admit(len(rehearsals))
     for row, rehearsal in enumerate(rehearsals):
         judged = slice(rehearsal.judged, None)
@@ -96,7 +98,8 @@ def leeway(rehearsals: Sequence[Rehearsal], learned: Learned) -> Leeway:
         half_widths = given.astype(np.float32)
         for step in range(len(missed)):
             now = slice(step, step + 1)
-            margins.learn(np.array([row]), missed[now], half_widths[:, now], ~np.isnan(missed[now]))
+            told = ~np.isnan(missed[now]) & (step % paces == 0)[:, None]
+            margins.learn(np.array([row]), missed[now], half_widths[:, now], told)
     return margins.leeway(np.arange(len(rehearsals)))
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.due import Due
+from edge.due import MOST, Due, pace
 
 KINDS, SENSORS = 3, 2
 MOST_STREAMS = 4
@@ -23,7 +23,8 @@ class Lists:
         absent = np.full((KINDS, SENSORS), np.nan)
         kept = self.said[row]
         return np.stack([
-            kept[-horizon][:, place] if len(kept) >= horizon else absent for place, horizon in enumerate(self.horizons)
+            kept[-horizon][:, place] if len(kept) >= horizon and len(kept) % pace(horizon) == 0 else absent
+            for place, horizon in enumerate(self.horizons)
         ], axis=1)  # fmt: skip
 
 
@@ -45,7 +46,7 @@ def put(due: Due, rows: np.ndarray, said: np.ndarray) -> None:
     due.put(rows, due.places(rows), np.ascontiguousarray(said.swapaxes(0, 1)))
 
 
-@given(st.data(), st.lists(st.integers(1, 7), min_size=1, max_size=3, unique=True).map(sorted))
+@given(st.data(), st.lists(st.integers(1, 16), min_size=1, max_size=3, unique=True).map(sorted))
 def test_what_is_due_is_what_was_said_the_horizons_number_of_steps_ago(
     data: st.DataObject, horizons: list[int]
 ) -> None:
@@ -73,6 +74,13 @@ def test_what_is_due_is_what_was_said_the_horizons_number_of_steps_ago(
             lists.said[row].append(one)
     everyone = rows_of(*range(len(lists.said)))
     assert np.array_equal(take(due, everyone), np.stack([lists.due(row) for row in everyone]), equal_nan=True)
+
+
+@given(st.integers(1, 5000))
+def test_what_waits_is_evenly_spaced_and_never_much(horizon: int) -> None:
+    assert horizon % pace(horizon) == 0
+    assert horizon // pace(horizon) <= MOST
+    assert all(pace(short) == 1 for short in range(1, MOST + 1))
 
 
 def test_each_horizon_is_due_when_its_steps_are_over() -> None:

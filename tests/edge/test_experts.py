@@ -14,8 +14,8 @@ ONE = np.array([0], dtype=np.intp)
 ALL = np.ones((1, HORIZONS, SENSORS), dtype=np.bool_)
 
 
-def experts_of(streams: int = 1, prior: Experience | None = None) -> Experts:
-    experts = Experts(inexperienced(HORIZONS, SENSORS) if prior is None else prior)
+def experts_of(streams: int = 1, prior: Experience | None = None, pace: int = 1) -> Experts:
+    experts = Experts(inexperienced(HORIZONS, SENSORS) if prior is None else prior, (pace,) * HORIZONS)
     experts.admit(streams)
     return experts
 
@@ -188,6 +188,16 @@ def test_truths_are_counted_and_forgotten_by_halves() -> None:
         learn(experts, ONE, np.ones((1, COUNT, HORIZONS, SENSORS)), ALL)
     heard = experts.experience(ONE).heard
     assert heard == pytest.approx(np.full(heard.shape, 0.5 / (1.0 - 0.5 ** (1.0 / HALF_LIFE))), rel=1e-5)
+
+
+def test_a_truth_that_is_heard_every_few_steps_counts_as_so_many() -> None:
+    every, some = experts_of(), experts_of(pace=4)
+    for step in range(400):
+        learn(every, ONE, np.ones((1, COUNT, HORIZONS, SENSORS)), ALL)
+        learn(some, ONE, np.ones((1, COUNT, HORIZONS, SENSORS)), ALL & (step % 4 == 0))
+    one, other = every.experience(ONE), some.experience(ONE)
+    assert other.heard == pytest.approx(one.heard, rel=0.01)
+    assert other.loss == pytest.approx(one.loss, rel=0.03)
 
 
 # ---- streams

@@ -15,7 +15,7 @@ ONE = np.array([0], dtype=np.intp)
 
 
 def margins_of(streams: int = STREAMS, coverage: float = COVERAGE, *, horizons: int = 1, sensors: int = 1) -> Margins:
-    margins = Margins(coverage, range(1, horizons + 1), no_leeway(horizons, sensors))
+    margins = Margins(coverage, range(1, horizons + 1), (1,) * horizons, no_leeway(horizons, sensors))
     margins.admit(streams)
     return margins
 
@@ -81,18 +81,19 @@ def test_a_sensor_that_sleeps_and_wakes_is_covered_over_both() -> None:
     assert shares.sum(axis=1).mean() == pytest.approx(0.1, abs=0.02)
 
 
-def test_truths_that_overlap_are_covered_like_those_that_do_not() -> None:
+@pytest.mark.parametrize("pace", [1, 4])
+def test_truths_that_overlap_are_covered_like_those_that_do_not(pace: int) -> None:
     # a walk of 24 steps: each truth shares most of its way with the next, and comes 24 steps late
     random = np.random.default_rng(5)
     walk = np.cumsum(random.normal(size=(6000, STREAMS)), axis=0)
     noise = (walk[24:] - walk[:-24]) / 24**0.5
-    margins = Margins(COVERAGE, (24,), no_leeway(1, 1))
+    margins = Margins(COVERAGE, (24,), (pace,), no_leeway(1, 1))
     margins.admit(STREAMS)
     widths, outside = np.full((2, STREAMS, 1, 1), 1.0), []
     for step, residual in enumerate(noise):
         bound = margins.widen(EVERYONE, widths)[:, :, 0, 0]
         outside.append(((-residual > bound[0]) | (residual > bound[1])).mean())
-        if step >= 24:
+        if step >= 24 and step % pace == 0:
             margins.learn(EVERYONE, noise[step - 24][:, None, None], widths, KNOWN)
     assert 1.0 - np.mean(outside[2000:]) == pytest.approx(COVERAGE, abs=0.04)  # with one pace for all: 0.80
 
@@ -188,7 +189,7 @@ def test_waves_of_many_learn_bit_for_bit_what_waves_of_one_learn() -> None:
 
 def test_streams_admitted_later_begin_with_the_prior_and_the_others_keep_their_leeway() -> None:
     prior = Leeway(np.array([[[0.5]], [[-0.25]]]), np.ones((2, 1, 1)))
-    margins = Margins(COVERAGE, (1,), prior)
+    margins = Margins(COVERAGE, (1,), (1,), prior)
     margins.admit(1)
     assert same(margins.leeway(ONE), prior)
     assert margins.widen(ONE, np.ones((2, 1, 1, 1))).ravel().tolist() == [1.5, 0.75]
