@@ -104,12 +104,14 @@ accuracy: $(INSTALLED) ## run the whole benchmark and write its tables into READ
 	$(BIN)/python -m training.accuracy build/accuracy.json README.md
 
 .PHONY: bench
-bench: build/motes.bundle mosquitto ## measure throughput, step, replay, memory, latency, start, streams and fitting, each beside a reference of the same run
+bench: build/motes.bundle mosquitto ## measure the device and the fit, each figure beside a reference of the same run
 	@$(BIN)/python -m pip install --quiet --editable '.[bench]'
 	$(BIN)/python -m tests.bench.throughput
 	$(BIN)/python -m tests.bench.step
 	$(BIN)/python -m tests.bench.replay
 	$(BIN)/python -m tests.bench.live
+	$(BIN)/python -m tests.bench.workers
+	$(BIN)/python -m tests.bench.overload
 	$(BIN)/python -m tests.bench.sweep
 	$(BIN)/python -m tests.bench.fitting
 	$(BIN)/python -m tests.bench.budget

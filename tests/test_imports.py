@@ -116,6 +116,7 @@ DIAGRAM: dict[str, set[str]] = {
     "edge.grid": {"edge.reading"},
     "edge.health": {"edge", "edge.errors", "edge.line", "edge.message"},
     "edge.interval": {"edge.rows"},
+    "edge.keeper": {"edge.config", "edge.errors", "edge.health", "edge.mailbox", "edge.worker"},
     "edge.learned": {"edge.evidence", "edge.experts", "edge.interval", "edge.rows", "edge.scale"},
     "edge.line": {
         "edge.cohort",
@@ -200,15 +201,13 @@ DIAGRAM: dict[str, set[str]] = {
     },
     "edge.workers": {
         "edge.config",
-        "edge.errors",
         "edge.health",
+        "edge.keeper",
         "edge.learned",
-        "edge.mailbox",
         "edge.mqtt",
         "edge.runtime",
         "edge.shards",
         "edge.vigil",
-        "edge.worker",
     },
     "training.accuracy": {
         "edge.errors",

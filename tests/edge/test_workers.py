@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from edge import health, snapshot, workers
+from edge import health, keeper, snapshot
 from edge.config import Config
 from edge.health import Latencies
 from edge.line import Line
@@ -153,13 +153,13 @@ def test_a_refused_worker_is_the_operators_error(bundle: Path, broker: Mosquitto
 def test_messages_that_two_workers_died_of_are_given_up_and_the_rest_goes_on(
     bundle: Path, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch, poison: str
 ) -> None:
-    monkeypatch.setattr(workers, "MAIN", "from tests.edge.poisoned import main; main()")
-    monkeypatch.setattr(workers, "HUNG", 3.0)
+    monkeypatch.setattr(keeper, "MAIN", "from tests.edge.poisoned import main; main()")
+    monkeypatch.setattr(keeper, "HUNG", 3.0)
     toml = f'[broker]\nhost = "{HOST}"\nport = {mosquitto.port}\n' + TABLE
     config = Config.from_table(tomllib.loads(toml.format(bundle=bundle, node=f"poison-{poison}")))
     inbox = Inbox(100, Counters())
-    keeper = workers.Keeper(config, 1, inbox)
-    keeper.start()
+    kept = keeper.Keeper(config, 1, inbox)
+    kept.start()
 
     def say(*texts: str) -> None:
         for text in texts:
@@ -167,31 +167,31 @@ def test_messages_that_two_workers_died_of_are_given_up_and_the_rest_goes_on(
         inbox.hand_over()
 
     def received() -> int:
-        keeper.kill_if_hung(time.monotonic())
-        return 0 if keeper.report is None else keeper.report.readings.received
+        kept.kill_if_hung(time.monotonic())
+        return 0 if kept.report is None else kept.report.readings.received
 
     say("one", "two")
     wait_until(lambda: received() == 2)
     say(poison)
-    wait_until(lambda: received() == 2 and keeper.poisonous == 1, 3 * WITHIN)
+    wait_until(lambda: received() == 2 and kept.poisonous == 1, 3 * WITHIN)
     say("three")
     wait_until(lambda: received() == 3, 3 * WITHIN)
-    assert keeper.restarts == 2
-    keeper.stop()
-    keeper.join(WITHIN)
-    assert not keeper.failure
-    assert keeper.process is not None
-    assert not lives(keeper.process.pid)
+    assert kept.restarts == 2
+    kept.stop()
+    kept.join(WITHIN)
+    assert not kept.failure
+    assert kept.process is not None
+    assert not lives(kept.process.pid)
 
 
 def test_a_worker_that_never_says_a_word_ends_the_daemon(monkeypatch: pytest.MonkeyPatch, bundle: Path) -> None:
-    monkeypatch.setattr(workers, "MAIN", "raise SystemExit(3)")
+    monkeypatch.setattr(keeper, "MAIN", "raise SystemExit(3)")
     config = Config.from_table(tomllib.loads(TABLE.format(bundle=bundle, node="stillborn")))
-    keeper = workers.Keeper(config, 1, Inbox(100, Counters()))
-    keeper.start()
-    wait_until(lambda: keeper.failure != "")
+    kept = keeper.Keeper(config, 1, Inbox(100, Counters()))
+    kept.start()
+    wait_until(lambda: kept.failure != "")
     with pytest.raises(RuntimeError, match="worker 1 ended 3 times before its first word"):
-        keeper.check()
+        kept.check()
 
 
 # Sharing out
