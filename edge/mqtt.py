@@ -44,7 +44,7 @@ from edge.wire import Published, Wire
 ONLINE, OVERLOADED, STOPPED, OFFLINE = b"online", b"overloaded", b"stopped", b"offline"
 SHORT, OFTEN = 10.0, 2  # seconds a connection must last to be trusted; losses before that which are no accident
 TICK = 0.25  # seconds between two looks at the deadlines while nothing arrives
-TOGETHER = 512  # messages that are handed over together, at most: hearing them takes some 20 ms on a slow machine
+TOGETHER = 1024  # messages that are handed over together, at most: hearing them takes some 20 ms on a slow machine
 MQTT_5, MQTT_3 = MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311
 PROTOCOLS = {"auto": (MQTT_5, MQTT_3), "5": (MQTT_5,), "3.1.1": (MQTT_3,)}
 # Source: MQTT 5.0, section 3.2.2.2; paho translates the codes of 3.1.1 into these.
