@@ -84,21 +84,20 @@ class Desk:
         Raises:
             OperatorError: the broker refuses us.
         """
-        messages = self._connection.take(timeout)
-        self.publish(self.judge(messages))
+        self.serve(self._connection.take(timeout))
+
+    def serve(self, messages: Sequence[Message]) -> None:
+        """Judge messages, and publish what there is to say."""
+        for news in self.judge(messages):
+            self._connection.publish(*news)
         if messages:
             self._latencies.add(max(0.0, time.time() - messages[0].received_at))
 
     def judge(self, messages: Sequence[Message]) -> list[Outgoing]:
-        """Judge messages, and return what there is to say."""
+        """Judge messages, and return what there would be to say."""
         for one in messages:
             self.line.receive(one.topic, one.payload, retained=one.retained, received_at=one.received_at)
         return self.line.advance()
-
-    def publish(self, news: Sequence[Outgoing]) -> None:
-        """Say it."""
-        for one in news:
-            self._connection.publish(*one)
 
     def report(self) -> Report:
         """Return what was counted."""

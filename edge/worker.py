@@ -109,9 +109,10 @@ class Worker:
             self._connection.stop()
 
     def _follow(self, order: Order) -> None:
-        news = self._desk.judge(order.messages)
-        if not order.is_silent:
-            self._desk.publish(news)
+        if order.is_silent:
+            self._desk.judge(order.messages)
+        else:
+            self._desk.serve(order.messages)
         self._done = order.number
         self._wants_snapshot = order.wants_snapshot
 

@@ -124,6 +124,7 @@ def test_the_workers_are_one_daemon_with_one_health_and_leave_nothing_behind(
     sensors.close()
     assert not any(map(lives, (*started, *replaced)))
     assert table["readings"]["refused"] == {"malformed": 1}  # type: ignore[index]
+    assert 0.0 < table["latency"]["p50_ms"] <= table["latency"]["p99_ms"]  # type: ignore[index]
     for told in (table, after):
         (of_bundle,) = told["bundles"]  # type: ignore[misc]
         assert (of_bundle["streams"], of_bundle["grid"]["accepted"]) == (len({row[1] for row in rows}), len(rows))
