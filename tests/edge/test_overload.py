@@ -9,8 +9,8 @@ from tests.bench.throughput import Generator, publish_packet
 from tests.conftest import HOST, Mosquitto
 from tests.served import Sensors, climate, served
 
-STREAMS, WARM, FLOOD = 400, 20, 70  # samples of each stream: heard in peace, and far faster than they can be judged
-PERIOD, INBOX = 5.0, 2000
+STREAMS, WARM, FLOOD = 1200, 17, 20  # samples of each stream: in peace, and far faster than they can be judged
+PERIOD, INBOX = 5.0, 1300  # a stream may miss 3 samples in a row: fewer than make it start anew
 
 
 def samples(node: str, steps: range, humidity: float = 45.0) -> bytes:
@@ -30,7 +30,7 @@ def test_an_overloaded_daemon_drops_what_is_superseded_says_so_and_recovers(
         f'[node]\nname = "{node}"\nhealth_every = 0.2\n'
         f'[broker]\nhost = "{HOST}"\nport = {broker.port}\ninbox = {INBOX}\nmax_latency = 1.0\n'
         f'[streams.motes]\nbundle = "{bundles / "lstm-dynamic.bundle"}"\ntopic = "{node}/{{mote}}/climate"\n'
-        'publish = ["state", "event", "anomaly"]\n'
+        'max_streams = 2000\npublish = ["state", "event", "anomaly"]\n'
     )
     sensors = Sensors(broker.port, node)
     generator = Generator(broker.port)
@@ -50,7 +50,7 @@ def test_an_overloaded_daemon_drops_what_is_superseded_says_so_and_recovers(
     generator.close()
     assert [payload for topic, payload in heard if topic == "status"] == [b"overloaded", b"online"]
     dropped = health["connection"]["dropped_superseded"] + health["connection"]["dropped_inbox"]  # type: ignore[index]
-    assert dropped > STREAMS
+    assert dropped > STREAMS / 2
     assert health["readings"]["received"] == total - dropped  # type: ignore[index]
     assert any(json.loads(payload)["overloaded"] for topic, payload in heard if topic == "health")
     # The newest reading of a stream is judged; what has begun with it is told, whatever else was dropped.
