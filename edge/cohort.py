@@ -159,7 +159,10 @@ class Cohort:
         scaled = learned.scaling.scale(bounded)
         level = np.repeat(scaled, len(learned.horizons), axis=0).reshape(-1, *self._spread.shape)
         places = self._due.places(these)
-        scores = self._judge(these, times, level, measured, self._due.take(these, places))
+        # In double: of a sensor whose interval is a tiny part of its spread, single precision leaves too little.
+        precise = (bounded - learned.scaling.centre) / learned.scaling.spread
+        due = self._due.take(these, places)
+        scores = self._judge(these, times, level, measured, precise=precise, due=due)
         said = self._look_ahead(these, times, scaled, measured)
         ahead = self._spread_out(these, bounded, said)
         said[: COUNT + 1] += level
@@ -207,7 +210,9 @@ class Cohort:
         self._known[rows] = False
         self._last[:, rows] = np.nan
 
-    def _judge(self, rows: At, times: Doubles, level: Floats, measured: Bools, due: Floats) -> Scores:
+    def _judge(
+        self, rows: At, times: Doubles, level: Floats, measured: Bools, *, precise: Doubles, due: Floats
+    ) -> Scores:
         """Score the streams that had a forecast, and learn from what came true; the others get nan and no share.
 
         Args:
@@ -215,6 +220,7 @@ class Cohort:
             times: shape (wave,), Unix seconds UTC.
             level: shape (wave, horizons, sensors), what came, in spreads, the same for every horizon.
             measured: shape (wave, sensors).
+            precise: shape (wave, sensors), what came, in double precision.
             due: shape (COUNT + 3, wave, horizons, sensors), what was said of this sample.
         """
         residual, half_widths = level - due[: COUNT + 1], due[COUNT + 1 :]
@@ -224,16 +230,16 @@ class Cohort:
         told = known if all_of(late) else known & late[:, None, None]
         self._experts.learn(rows, residual[:COUNT], told)
         self._margins.learn(rows, residual[COUNT], half_widths, told)
-        judged, scaled = known[:, 0].copy(), level[:, 0].copy()
-        quotient = standardise(residual[COUNT, :, 0].copy(), *half_widths[:, :, 0].copy())
+        judged = known[:, 0].copy()
+        quotient = standardise(precise - due[COUNT, :, 0], *half_widths[:, :, 0].astype(np.float64))
         if not all_of(judged):
-            quotient = np.where(judged, quotient, np.float32(0.0))
+            quotient = np.where(judged, quotient, 0.0)
         if not any_of(absent[:, 0]):
-            return self._scorer.advance(rows, times, scaled, quotient, judged)
+            return self._scorer.advance(rows, times, precise, quotient, judged)
         ready = ~np.logical_and.reduce(absent[:, 0], axis=1)
-        scores = nothing_said(scaled)
+        scores = nothing_said(precise)
         if any_of(ready):
-            said = self._scorer.advance(some(rows, ready), times[ready], scaled[ready], quotient[ready], judged[ready])
+            said = self._scorer.advance(some(rows, ready), times[ready], precise[ready], quotient[ready], judged[ready])
             scores.score[ready], scores.share[ready], scores.begins[ready] = said.score, said.share, said.begins
         return scores
 

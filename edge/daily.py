@@ -73,7 +73,7 @@ class DailyProfile:
         self._begin(rows, 0)
         self._surprise[rows] = 0.0
 
-    def advance(self, rows: At, times: Doubles, level: Floats, measured: Bools) -> Floats:
+    def advance(self, rows: At, times: Doubles, level: Doubles, measured: Bools) -> Floats:
         """Take one sample of each of some streams.
 
         Args:

@@ -10,14 +10,14 @@ import numpy as np
 
 from edge.rows import At, Floats, Rows, any_of, grow, grow_planes, whole
 
-MOST = 6  # forecasts of one horizon that wait
+MOST = 12  # forecasts of one horizon that wait; with 6, a recording of 209 rows was forecast 5 % worse 24 steps ahead
 
 
 def pace(horizon: int) -> int:
     """Return every how many steps a forecast so many steps ahead is kept: a divisor of the horizon.
 
     >>> [pace(horizon) for horizon in (1, 6, 7, 12, 24, 288)]
-    [1, 1, 7, 2, 4, 48]
+    [1, 1, 1, 1, 2, 24]
     """
     return next(step for step in range(1, horizon + 1) if horizon % step == 0 and horizon <= MOST * step)
 

@@ -52,7 +52,7 @@ class Scores:
     begins: Bools
 
 
-def nothing_said(level: Floats) -> Scores:
+def nothing_said(level: Doubles) -> Scores:
     """Return the scores of a wave, (wave, sensors), of which nothing is said."""
     return Scores(np.full(len(level), np.nan), np.zeros(level.shape), np.zeros(len(level), dtype=np.bool_))
 
@@ -129,7 +129,7 @@ class Scorer:
         self._days.forget(rows)
         self._alarms.forget(rows)
 
-    def advance(self, rows: At, times: Doubles, level: Floats, quotient: Floats, measured: Bools) -> Scores:
+    def advance(self, rows: At, times: Doubles, level: Doubles, quotient: Doubles, measured: Bools) -> Scores:
         """Score one sample of each of some streams.
 
         Args:
@@ -150,7 +150,7 @@ class Scorer:
             scores.score[heard], scores.share[heard], scores.begins[heard] = said.score, said.share, said.begins
         return scores
 
-    def _advance(self, rows: At, times: Doubles, level: Floats, quotient: Floats, measured: Bools) -> Scores:
+    def _advance(self, rows: At, times: Doubles, level: Doubles, quotient: Doubles, measured: Bools) -> Scores:
         kept = pick(self._kept, rows)
         scale, reference, followed = kept
         found = features(level - reference, quotient / scale, self._others)
@@ -168,7 +168,7 @@ class Scorer:
         keep(self._kept, rows, kept)
         return Scores(judged.score, share, judged.begins)
 
-    def _surprise(self, rows: At, times: Doubles, level: Floats, found: Floats, measured: Bools) -> Floats:
+    def _surprise(self, rows: At, times: Doubles, level: Doubles, found: Doubles, measured: Bools) -> Floats:
         """Return how surprising each statistic is, (CHANNELS, wave, sensors), less what chance makes of so many."""
         surprise = np.zeros((CHANNELS, *level.shape), dtype=np.float32)
         seen = self._see(rows, found, measured)
@@ -185,7 +185,7 @@ class Scorer:
             np.multiply(new, self._alarms.due(rows)[:, None] + NOVEL, out=surprise[NOVELTY])
         return surprise
 
-    def _see(self, rows: At, found: Floats, measured: Bools) -> Floats:
+    def _see(self, rows: At, found: Doubles, measured: Bools) -> Floats:
         """Return the statistics of `GRADED`, (GRADED, wave, sensors): deviations of single values, and means."""
         centre, spread = self._moments.over(found.shape[1])
         away = found - centre
@@ -208,7 +208,7 @@ class Scorer:
         ))  # fmt: skip
         out.ravel()[index] = np.maximum(graded - self._looks, 0.0)
 
-    def _calmed(self, scale: Floats, quotient: Floats, learned: Bools) -> Floats:
+    def _calmed(self, scale: Floats, quotient: Doubles, learned: Bools) -> Floats:
         """Let the slow scale follow the noise of one sample; shape (wave, sensors)."""
         square = scale * scale
         calm = np.minimum(np.abs(quotient), CALM * scale)
