@@ -10,6 +10,7 @@ PYTHON ?=
 BROKER ?=
 SPEED ?=
 DATA ?=
+ARCH ?=
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
@@ -66,14 +67,27 @@ $(TFLITE_INSTALLED): pyproject.toml edge/__init__.py tests/tflite_requirements.p
 	@.venv-tflite/bin/python -m pip install --quiet --no-deps --editable .
 	@touch $@
 
+# Debian's package of a program is installed where that is allowed: $(call debian,package,program,who needs it).
+define debian
+@if command -v $(2) >/dev/null; then exit 0; fi; \
+if [ "$$(id -u)" = 0 ]; then root=; elif sudo -n true 2>/dev/null; then root="sudo -n"; else root=no; fi; \
+if [ "$$root" = no ] || ! command -v apt-get >/dev/null; then \
+  echo "$(3). Run: sudo apt-get install $(1)$(4), then make again" >&2; exit 1; fi; \
+echo "Installing $(1) with apt-get"; \
+$$root apt-get -qq update && $$root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends $(1) >/dev/null
+endef
+
 .PHONY: mosquitto
 mosquitto: ## find mosquitto, or install it with apt-get where that is allowed
-	@if command -v mosquitto >/dev/null; then exit 0; fi; \
-	if [ "$$(id -u)" = 0 ]; then root=; elif sudo -n true 2>/dev/null; then root="sudo -n"; else root=no; fi; \
-	if [ "$$root" = no ] || ! command -v apt-get >/dev/null; then \
-	  echo "The tests need mosquitto. Run: sudo apt-get install mosquitto   (macOS: brew install mosquitto), then make test again" >&2; exit 1; fi; \
-	echo "Installing mosquitto with apt-get"; \
-	$$root apt-get -qq update && $$root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends mosquitto >/dev/null
+	$(call debian,mosquitto,mosquitto,The tests need mosquitto,   (macOS: brew install mosquitto))
+
+.PHONY: valgrind
+valgrind: ## find valgrind, or install it with apt-get where that is allowed
+	$(call debian,valgrind,valgrind,Counting instructions needs valgrind)
+
+.PHONY: mmdebstrap
+mmdebstrap: ## find mmdebstrap, or install it with apt-get where that is allowed
+	$(call debian,mmdebstrap,mmdebstrap,The emulated machines need mmdebstrap)
 
 # ---- using it
 
@@ -104,7 +118,7 @@ accuracy: $(INSTALLED) ## run the whole benchmark and write its tables into READ
 	$(BIN)/python -m training.accuracy build/accuracy.json README.md
 
 .PHONY: bench
-bench: build/motes.bundle mosquitto ## measure the device and the fit, each figure beside a reference of the same run
+bench: build/motes.bundle mosquitto valgrind ## measure the device and the fit, each figure beside a reference of the same run
 	@$(BIN)/python -m pip install --quiet --editable '.[bench]'
 	$(BIN)/python -m tests.bench.throughput
 	$(BIN)/python -m tests.bench.step
@@ -115,6 +129,7 @@ bench: build/motes.bundle mosquitto ## measure the device and the fit, each figu
 	$(BIN)/python -m tests.bench.sweep
 	$(BIN)/python -m tests.bench.fitting
 	$(BIN)/python -m tests.bench.budget
+	$(BIN)/python -m tests.bench.instructions
 	$(BIN)/python tests/bench/window_curve.py build/motes.bundle data/wsn/singlehop_indoor_moteid2.csv.gz
 
 # ---- working on it
@@ -130,6 +145,11 @@ test-runtimes: runtimes ## run the device's tests on tflite-runtime, with the bu
 	@if [ ! -e $(TFLITE_INSTALLED) ]; then exit 0; fi; \
 	echo ".venv-tflite/bin/python -m pytest -m 'not training'"; \
 	.venv-tflite/bin/python -m pytest -m "not training" tests/edge $(wildcard tests/runtimes) edge
+
+# Hours. Root is needed to unpack the machines, and Linux 6.7 or newer to start ARM programs in them.
+.PHONY: test-arm
+test-arm: build/motes.bundle mmdebstrap ## run the device's tests and compare flags on emulated ARM machines (ARCH=arm64 or armhf)
+	$(BIN)/python -m tests.campaigns.arm $(if $(ARCH),--arch "$(ARCH)")
 
 .PHONY: lint
 lint: $(INSTALLED) ## ruff and mypy

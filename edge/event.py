@@ -8,13 +8,14 @@ are judged.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 import numpy as np
 
 from edge.cohort import Verdicts
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Phase = Literal["open", "update", "close"]
 RISE = 1.1  # an update is worth a message when the peak rose by a tenth
 MOST_CARRIERS, LEAST_SHARE = 5, 0.1  # of the sensors that are named beside the one that carries most
@@ -183,6 +184,6 @@ def event_id(stream: str, kind: str, start: float) -> str:
     >>> event_id("boiler", "forecast", 1273374915.0)
     'boiler-forecast-20100509T031515Z'
     """
-    moment = datetime.fromtimestamp(start, UTC)
+    moment = EPOCH + timedelta(seconds=start)  # `fromtimestamp` ends in 2038 where time_t has 32 bits
     fraction = f".{moment.microsecond // 1000:03d}" if moment.microsecond >= 1000 else ""
     return f"{stream}-{kind}-{moment:%Y%m%dT%H%M%S}{fraction}Z"

@@ -14,6 +14,8 @@ from hypothesis import settings
 
 # A busy machine is no fault of what is tested; tests that hang are ended by pytest-timeout.
 settings.register_profile("tidegate", deadline=None)
+# Under emulation (`make test-arm`) a drawn example takes twenty times as long; each behaviour is still tried.
+settings.register_profile("emulated", deadline=None, max_examples=10)
 settings.load_profile("tidegate")
 
 HOST = "127.0.0.1"
