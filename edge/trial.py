@@ -47,7 +47,7 @@ class Cost:
         least: seconds of processor time for a message of a flood.
         streams: that memory was measured with.
         base: bytes that these occupy, the graphs that they need among them.
-        each: bytes of a further stream, where there are more than `streams`.
+        each: bytes of a further stream, where there are more than `streams`: the mean of these.
     """
 
     least: float
@@ -167,16 +167,15 @@ class Trial:
         empty = watched.resident()
         self._pour((kind.learned.window + 2) * self._filled * kind.messages)  # until all have scores
         admitted = max(self._filled, min(self.load.streams, ADMITTED))
-        self._admit(range(self._filled, admitted // 2))  # waves of all lengths, whose graphs are loaded once
-        half = watched.resident()
-        self._admit(range(max(self._filled, admitted // 2), admitted))
-        many = watched.resident()
+        self._admit(range(self._filled, admitted))
+        many = watched.resident() - empty
         before, sent = watched.ran(), 0
         while sent < FLOOD and watched.ran() - before < FLOODED:
             self._pour(self._together)
             sent += self._together
         least = (watched.ran() - before) / sent
-        return Cost(least, admitted, many - empty, max(0.0, many - half) / (admitted - admitted // 2))
+        # Of two numbers of streams the difference would say less: arrays that grow leave room that others then take.
+        return Cost(least, admitted, many, many / admitted)
 
     def publish(self, messages: int) -> None:
         """Publish so many messages at once."""
