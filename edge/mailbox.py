@@ -15,7 +15,7 @@ from edge.message import Outgoing
 OUTBOX = 20_000  # messages of each QoS that may wait to be sent: an event in each of 10,000 streams; some 10 MB
 TAKEN = 1024  # messages taken at once, at most: some 0.1 s of work, for there is more to do than to judge
 MANY = 32  # messages of one `take` that show that there is much to do
-LISTEN = 0.1  # seconds that the next one then waits for all to be put, at most
+LISTEN = 0.02  # seconds that the next one then waits for all to be put, at most: some thousands are heard in it
 MOST_BYTES = 64 * 2**20  # of payload that wait; ten thousand messages of the usual size have 4 MB
 COUNT_EVERY = 256  # messages of QoS 0 between two looks at which of them are written
 INFLIGHT = 20  # unacknowledged messages; mosquitto's own Receive Maximum
