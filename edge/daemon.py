@@ -10,6 +10,7 @@ from pathlib import Path
 from types import FrameType
 
 from edge import bundle, health, message
+from edge.addresses import Table
 from edge.config import Config, StreamConfig
 from edge.desk import Desk, Staff
 from edge.errors import BundleError, ConfigError
@@ -68,7 +69,8 @@ class Daemon:
         """Prepare; nothing is sent before `run`."""
         self._base = message.root(config.node.prefix, config.node.name)
         self._workers = config.node.workers
-        shards = Shards(config.streams, self._workers) if self._workers > 1 else None
+        tables = [Table(name, table, bundles[table.bundle][0].sensors) for name, table in config.streams.items()]
+        shards = Shards(tables, self._workers) if self._workers > 1 else None
         self.connection = Connection(
             config.broker,
             client_id=config.client_id,

@@ -79,18 +79,24 @@ def report(line: Line, latencies: Latencies) -> Report:
 
 def merge(reports: Sequence[Report]) -> Report:
     """Return the report of lines that share the streams of one configuration; latencies are those of the slowest."""
-    readings = ReadingCounts()
     payloads: Counter[str] = Counter()
     for one in reports:
-        for name in ("received", "retained", "unrouted", "streams_refused"):
-            setattr(readings, name, getattr(readings, name) + getattr(one.readings, name))
-        readings.refused.update(one.readings.refused)
-        readings.last_refused = one.readings.last_refused or readings.last_refused
         payloads.update(one.payloads)
-    bundles = [_merge_bundle(same) for same in zip(*(one.bundles for one in reports), strict=True)]
+    bundles = [_merge_bundle(same) for same in zip(*(one.bundles for one in reports if one.bundles), strict=True)]
     told = [one.latency for one in reports]
     slowest = {name: max((each[name] or 0.0 for each in told), default=0.0) or None for name in ("p50_ms", "p99_ms")}
-    return Report(readings, payloads, bundles, slowest)
+    return Report(_merge_readings([one.readings for one in reports]), payloads, bundles, slowest)
+
+
+def _merge_readings(same: Sequence[ReadingCounts]) -> ReadingCounts:
+    return ReadingCounts(
+        received=sum(one.received for one in same),
+        retained=sum(one.retained for one in same),
+        unrouted=sum(one.unrouted for one in same),
+        refused=sum((one.refused for one in same), Counter()),
+        streams_refused=sum(one.streams_refused for one in same),
+        last_refused=next((one.last_refused for one in reversed(same) if one.last_refused), ""),
+    )
 
 
 def _merge_bundle(same: Sequence[BundleReport]) -> BundleReport:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from edge import message
+from edge.addresses import MOST_TOPICS, Addresses, Refused, Table
 from edge.cohort import Cohort, Verdicts, waves
 from edge.config import Config, StreamConfig
 from edge.errors import ReadingError
@@ -23,10 +24,8 @@ from edge.message import Outgoing
 from edge.payloads import Dialect
 from edge.reading import Readings
 from edge.runtime import Model
-from edge.topics import SENSOR, TopicTemplate, stream_name
 from edge.vigil import FirstRefusals, Vigil, Watched, patience
 
-MOST_TOPICS = 100_000  # topics remembered; a stranger's million topics must not fill the memory
 NAMED = 80  # characters kept of a refused payload
 
 
@@ -49,6 +48,16 @@ class ReadingCounts:
     refused: Counter[str] = field(default_factory=Counter)
     streams_refused: int = 0
     last_refused: str = ""
+
+    def refuse(self, topic: str, reason: str, detail: str) -> None:
+        """Count a payload, or a value in it, that is refused; of what has a count of its own no text is kept."""
+        if reason == "unrouted":
+            self.unrouted += 1
+        elif reason == "streams_refused":
+            self.streams_refused += 1
+        else:
+            self.refused[reason] += 1
+            self.last_refused = f"{topic}: {reason}: {detail}"[: 4 * NAMED]
 
 
 class Service:
@@ -88,15 +97,12 @@ class Route:
     """Bind a table [streams.NAME] to the bundle that serves it."""
 
     def __init__(self, name: str, table: StreamConfig, service: Service) -> None:
-        """Prepare template and decoder."""
+        """Prepare the decoder."""
         self.table = table
         self.service = service
-        self.template: TopicTemplate = table.template
-        self.pattern = table.pattern(name)
         self.sensors = service.cohort.learned.sensors
         self.decoder: Dialect = table.decoder(self.sensors)
-        self.watched = Watched(name, self.template.filter, patience(service.cohort.learned.period))
-        self.streams = 0
+        self.watched = Watched(name, table.template.filter, patience(service.cohort.learned.period))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +123,7 @@ class Line:
         firsts: what was refused for the first time.
         vigil: who has fallen silent.
 
-    State kept: the services, which topic belongs to which stream, and which topics a stream's name stands for.
+    State kept: the services, the addresses, and which topic belongs to which stream.
     """
 
     def __init__(self, config: Config, bundles: Mapping[Path, tuple[Learned, Model]]) -> None:
@@ -132,10 +138,12 @@ class Line:
         by_path = dict(zip(bundles, self.services, strict=True))
         self._routes = [Route(name, table, by_path[table.bundle]) for name, table in config.streams.items()]
         self.firsts = FirstRefusals()
+        self._addresses = Addresses(
+            [Table(name, route.table, route.sensors) for name, route in zip(config.streams, self._routes, strict=True)]
+        )
         self.vigil = Vigil([route.watched for route in self._routes])
         self._base = message.root(config.node.prefix, config.node.name)
         self._targets: dict[str, Target] = {}
-        self._owners: dict[str, tuple[int | str, ...]] = {}
 
     def receive(self, topic: str, payload: bytes, *, retained: bool, received_at: float) -> None:
         """Take one payload; the samples it completes wait for `advance`.
@@ -157,7 +165,7 @@ class Line:
         try:
             self._decode(target, topic, payload, received_at)
         except ReadingError as refused:
-            self._refuse(target.route, topic, refused)
+            self._refuse(target.route, topic, refused.reason, refused.detail)
 
     def advance(self) -> list[Outgoing]:
         """Judge all samples that wait and return what is to be published, in order."""
@@ -175,7 +183,7 @@ class Line:
         route = target.route
         decoded = route.decoder.decode(payload)
         for refused in decoded.refused:
-            self._refuse(route, topic, refused)
+            self._refuse(route, topic, refused.reason, refused.detail)
         values = decoded.values
         if target.sensor is not None:
             heard = [nan] * len(route.sensors)
@@ -193,55 +201,28 @@ class Line:
     def _note(self, route: Route, topic: str, reason: str, detail: str) -> None:
         self.firsts.note(route.watched.name, topic, reason, detail)
 
-    def _refuse(self, route: Route, topic: str, refused: ReadingError) -> None:
-        self._note(route, topic, refused.reason, refused.detail)
-        self.counts.refused[refused.reason] += 1
-        self.counts.last_refused = f"{topic}: {refused}"[: 4 * NAMED]
+    def _refuse(self, route: Route, topic: str, reason: str, detail: str) -> None:
+        self._note(route, topic, reason, detail)
+        self.counts.refuse(topic, reason, detail)
 
     def _find(self, topic: str) -> Target | None:
         """Find the stream of a topic that was not heard before; a new one becomes a stream of its cohort."""
         if len(self._targets) >= MOST_TOPICS:
             self._targets.clear()
-        for route in self._routes:
-            words = route.template.match(topic)
-            if words is not None:
-                return self._admit(route, topic, words)
-        self.counts.unrouted += 1
-        return None
-
-    def _admit(self, route: Route, topic: str, words: dict[str, str]) -> Target | None:
-        try:
-            target = self._target(route, topic, words)
-        except ReadingError as refused:
-            self._refuse(route, topic, refused)
-            target = None
-        if target is None:
-            route.watched.payloads += 1  # nothing for us, but somebody speaks
-        else:
-            self._targets[topic] = target
-        return target
-
-    def _target(self, route: Route, topic: str, words: dict[str, str]) -> Target | None:
-        sensor = route.table.sensor_of(words[SENSOR], route.sensors) if SENSOR in words else None
-        if SENSOR in words and sensor is None:
+        found = self._addresses.find(topic)
+        if found is None:
             self.counts.unrouted += 1
-            self._note(route, topic, "unrouted", f"must name one of {', '.join(map(route.table.word, route.sensors))}")
             return None
-        name = stream_name(route.pattern, words)
-        named = (word for place, word in words.items() if place != SENSOR)
-        owner: tuple[int | str, ...] = (self._routes.index(route), *named)
-        if self._owners.get(name, owner) != owner:
-            raise ReadingError("stream_name", f"{name} is the name of another topic's stream")
-        row = route.service.rows.get(name)
+        route = self._routes[found.table]
+        if isinstance(found, Refused):
+            route.watched.payloads += 1  # nothing for us, but somebody speaks
+            self._refuse(route, topic, found.reason, found.detail)
+            return None
+        row = route.service.rows.get(found.stream)
         if row is None:
-            if route.streams >= route.table.max_streams:
-                self.counts.streams_refused += 1
-                self._note(route, topic, "streams_refused", f"max_streams is {route.table.max_streams}")
-                return None
-            self._owners[name] = owner
-            row = route.service.admit(name, route.table)
-            route.streams += 1
-        return Target(route, row, sensor)
+            row = route.service.admit(found.stream, route.table)
+        self._targets[topic] = Target(route, row, found.sensor)
+        return self._targets[topic]
 
     def _tell_event(self, service: Service, event: Event) -> list[Outgoing]:
         wanted = service.publish[service.rows[event.stream]]

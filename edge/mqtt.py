@@ -26,6 +26,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTMessageInfo
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
@@ -52,6 +53,13 @@ UNKNOWN_PROTOCOL = {0x81, 0x82, 0x84}  # malformed packet, protocol error, unsup
 OPERATORS_FAULT = {*UNKNOWN_PROTOCOL, 0x85, 0x86, 0x87, 0x8A, 0x8C}  # client id, password, authorisation, ban, method
 
 log = logging.getLogger(__name__)
+
+
+class Route(Protocol):
+    """Say into which inbox a message goes; None into none."""
+
+    def __call__(self, topic: str, *, retained: bool) -> int | None:
+        """Return its place, by the message's topic and whether the broker had kept it."""
 
 
 class Ending(enum.Enum):
@@ -101,7 +109,7 @@ class Connection:
         status_topic: str | None,
         subscriptions: Sequence[tuple[str, int]],
         inboxes: int = 1,
-        route: Callable[[str], int | None] | None = None,
+        route: Route | None = None,
     ) -> None:
         """Prepare a connection; nothing is sent before `start`.
 
@@ -112,7 +120,7 @@ class Connection:
                 connection that another one's status speaks for.
             subscriptions: pairs of topic filter and QoS.
             inboxes: how many there are.
-            route: says into which of them a topic's messages go, None into none; without it, all go into the first.
+            route: says into which of them a message goes, None into none; without it, all go into the first.
 
         Raises:
             ConfigError: the password file cannot be read.
@@ -422,7 +430,7 @@ class Connection:
         except UnicodeDecodeError:
             self.counters.bad_topic += 1
             return
-        place = self._route(topic) if self._route is not None else 0
+        place = self._route(topic, retained=heard.retained) if self._route is not None else 0
         if place is not None:
             self.inboxes[place].put(Message(topic, heard.payload, heard.retained, time.time()))
 

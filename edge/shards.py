@@ -1,69 +1,70 @@
 """Say which worker a topic's messages go to: the same for all topics of one stream, so that their order holds."""
 
-from collections.abc import Mapping
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from zlib import crc32
 
-from edge.config import StreamConfig
-from edge.errors import quote
-from edge.topics import SENSOR
-
-MOST_TOPICS = 100_000  # remembered; a stranger's million topics must not fill the memory
+from edge.addresses import MOST_TOPICS, Address, Addresses, Table
+from edge.line import ReadingCounts
+from edge.vigil import FirstRefusals
 
 
 class Shards:
-    """Share the streams out among workers by a hash of what their topics say.
+    """Share the streams out among workers by a hash of their names.
 
-    A stream beyond `max_streams` of its table belongs to nobody: each worker sees its own share only and could not
-    tell. So do topics of no stream.
-
-    Attributes:
-        streams_refused: messages of streams beyond `max_streams`.
-        refusals: first refusals that nobody has told yet, a line each.
+    What belongs to no stream is counted here and goes to nobody, for a worker sees its own share only: it could tell
+    neither that a name is another topic's, nor that there are too many streams.
     """
 
-    def __init__(self, streams: Mapping[str, StreamConfig], workers: int) -> None:
+    def __init__(self, tables: Sequence[Table], workers: int) -> None:
         """Take the tables [streams.NAME].
 
         Args:
-            streams: by name.
+            tables: all of the configuration.
             workers: how many there are.
         """
-        self.streams_refused = 0
-        self.refusals: list[str] = []
-        self._tables = [(name, table, table.template) for name, table in streams.items()]
-        self._streams: list[set[tuple[str, ...]]] = [set() for _ in self._tables]
+        self._firsts = FirstRefusals()
+        self._tables = tables
+        self._addresses = Addresses(tables)
         self._workers = workers
         self._known: dict[str, int] = {}
+        self._lock = threading.Lock()  # guards the counts: the connection's thread asks, the daemon's reads
+        self._counts = ReadingCounts()
+        self._payloads: Counter[str] = Counter()
 
-    def __call__(self, topic: str) -> int | None:
+    def __call__(self, topic: str, *, retained: bool) -> int | None:
         """Return the number of the worker, from 1 on; None for nobody.
 
-        A topic of no stream goes to the first, which counts it.
+        A message that the broker had kept is no measurement, whoever counts it.
         """
-        return self._known.get(topic) or self._find(topic)
+        return self._known.get(topic) or (1 if retained else self._find(topic))
+
+    def refusals(self) -> list[str]:
+        """Return what was refused for the first time since the last look."""
+        with self._lock:
+            return self._firsts.take()
+
+    def counted(self) -> tuple[ReadingCounts, dict[str, int]]:
+        """Return what became of payloads that went to nobody, and how many each table had."""
+        with self._lock:
+            return replace(self._counts, refused=Counter(self._counts.refused)), dict(self._payloads)
 
     def _find(self, topic: str) -> int | None:
         if len(self._known) >= MOST_TOPICS:
             self._known.clear()
-        place, stream = self._stream(topic)
-        if place is None:
-            return 1
-        name, table, _ = self._tables[place]
-        streams = self._streams[place]
-        if stream not in streams and len(streams) >= table.max_streams:
-            if not self.streams_refused:
-                reason = f"streams_refused: max_streams is {table.max_streams}"
-                self.refusals.append(f"streams.{name}: no reading in {quote(topic[:81])}: {reason}")
-            self.streams_refused += 1
-            return None
-        streams.add(stream)
-        worker = crc32("/".join((str(place), *stream)).encode()) % self._workers + 1
-        self._known[topic] = worker
-        return worker
-
-    def _stream(self, topic: str) -> tuple[int | None, tuple[str, ...]]:
-        for place, (_, _, template) in enumerate(self._tables):
-            words = template.match(topic)
-            if words is not None:
-                return place, tuple(word for name, word in words.items() if name != SENSOR)
-        return None, ()
+        found = self._addresses.find(topic)
+        if isinstance(found, Address):
+            self._known[topic] = crc32(found.stream.encode()) % self._workers + 1
+            return self._known[topic]
+        with self._lock:
+            self._counts.received += 1
+            if found is None:
+                self._counts.unrouted += 1
+            else:
+                name = self._tables[found.table].name
+                self._payloads[name] += 1
+                self._counts.refuse(topic, found.reason, found.detail)
+                self._firsts.note(name, topic, found.reason, found.detail)
+        return None

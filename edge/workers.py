@@ -87,16 +87,15 @@ class Workers:
         for keeper in self.keepers:
             keeper.kill_if_hung(now)
             keeper.check()
-        payloads = merge(self._reports()).payloads
+        payloads = self.report().payloads
         for table in self.vigil.tables:
             table.payloads = payloads.get(table.name, 0)
 
     def report(self) -> Report:
         """Return what was counted, all workers together."""
-        merged = merge(self._reports())
-        merged.readings.streams_refused += self._shards.streams_refused
-        merged.readings.received += self._shards.streams_refused
-        return merged
+        readings, payloads = self._shards.counted()
+        nobodys = Report(readings, payloads, (), {"p50_ms": None, "p99_ms": None})
+        return merge([nobodys, *(keeper.report for keeper in self.keepers if keeper.report is not None)])
 
     def counters(self) -> dict[str, int]:
         """Return what became of all messages: of what is published, the workers' share too."""
@@ -110,11 +109,8 @@ class Workers:
 
     def refusals(self) -> list[str]:
         """Return what was refused for the first time since the last look."""
-        told, self._shards.refusals = self._shards.refusals, []
+        told = self._shards.refusals()
         for keeper in self.keepers:
             while keeper.refusals:
                 told.append(keeper.refusals.popleft())
         return told
-
-    def _reports(self) -> list[Report]:
-        return [keeper.report for keeper in self.keepers if keeper.report is not None]

@@ -29,6 +29,7 @@ IMPURE = set(TIDY["banned-module-level-imports"])
 IMPURE_CALLS = {"open", "print", "input", ".now", ".utcnow", ".today"}
 
 DIAGRAM: dict[str, set[str]] = {
+    "edge.addresses": {"edge.config", "edge.errors", "edge.topics"},
     "edge.alarm": {"edge.rows"},
     "edge.budget": {
         "edge.config",
@@ -78,6 +79,7 @@ DIAGRAM: dict[str, set[str]] = {
     },
     "edge.config": {"edge.errors", "edge.payloads", "edge.tables", "edge.topics"},
     "edge.daemon": {
+        "edge.addresses",
         "edge.bundle",
         "edge.config",
         "edge.desk",
@@ -119,6 +121,7 @@ DIAGRAM: dict[str, set[str]] = {
     "edge.keeper": {"edge.config", "edge.errors", "edge.health", "edge.mailbox", "edge.worker"},
     "edge.learned": {"edge.evidence", "edge.experts", "edge.interval", "edge.rows", "edge.scale"},
     "edge.line": {
+        "edge.addresses",
         "edge.cohort",
         "edge.config",
         "edge.errors",
@@ -129,7 +132,6 @@ DIAGRAM: dict[str, set[str]] = {
         "edge.payloads",
         "edge.reading",
         "edge.runtime",
-        "edge.topics",
         "edge.vigil",
     },
     "edge.load": {"edge.learned", "edge.message"},
@@ -179,7 +181,7 @@ DIAGRAM: dict[str, set[str]] = {
     "edge.runtime": {"edge.errors", "edge.rows"},
     "edge.scale": {"edge.rows", "edge.window"},
     "edge.score": {"edge.alarm", "edge.daily", "edge.evidence", "edge.rows"},
-    "edge.shards": {"edge.config", "edge.errors", "edge.topics"},
+    "edge.shards": {"edge.addresses", "edge.line", "edge.vigil"},
     "edge.snapshot": {"edge.learned", "edge.line", "edge.runtime"},
     "edge.subscriber": {"edge.errors"},
     "edge.tables": {"edge.errors"},

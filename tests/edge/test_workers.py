@@ -9,11 +9,13 @@ import time
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from edge import health, keeper, snapshot
+from edge.addresses import Table
 from edge.config import Config
 from edge.health import Latencies
 from edge.line import Line
@@ -199,14 +201,19 @@ def test_a_worker_that_never_says_a_word_ends_the_daemon(monkeypatch: pytest.Mon
 
 
 def shards(workers: int = 3, toml: str = CLIMATE) -> Shards:
-    return Shards(Config.from_table(tomllib.loads(toml)).streams, workers)
+    streams = Config.from_table(tomllib.loads(toml)).streams
+    return Shards([Table(name, table, ["warm", "damp"]) for name, table in streams.items()], workers)
+
+
+def give(share: Shards, *topics: str) -> list[int | None]:
+    return [share(topic, retained=False) for topic in topics]
 
 
 def test_streams_are_shared_out_evenly_and_a_stream_always_goes_to_the_same_worker() -> None:
     share = shards()
     topics = [f"plant/{number % 7}/m{number}/climate" for number in range(900)]
-    first = [share(topic) for topic in topics]
-    assert first == [share(topic) for topic in topics] == [shards()(topic) for topic in topics]
+    first = give(share, *topics)
+    assert first == give(share, *topics) == give(shards(), *topics)
     count = Counter(first)
     assert set(count) == {1, 2, 3}
     assert min(count.values()) > 240
@@ -215,21 +222,32 @@ def test_streams_are_shared_out_evenly_and_a_stream_always_goes_to_the_same_work
 def test_all_sensors_of_a_stream_go_to_its_worker() -> None:
     share = shards(8, CLIMATE.replace("/climate", "/{sensor}"))
     for machine in range(20):
-        assert share(f"plant/a/m{machine}/warm") == share(f"plant/a/m{machine}/damp")
+        warm, damp = give(share, f"plant/a/m{machine}/warm", f"plant/a/m{machine}/damp")
+        assert warm == damp is not None
 
 
-def test_a_topic_of_no_stream_goes_to_somebody_who_counts_it() -> None:
-    assert shards()("elsewhere") == 1
+def test_what_belongs_to_no_stream_goes_to_nobody_and_is_counted_as_one_line_would() -> None:
+    toml = CLIMATE + "max_streams = 3\n"
+    share, alone = shards(2, toml), line_of(toml)
+    own = ["plant/a/x/climate", "plant/a/y/climate", "plant/a/x-y/climate"]
+    topics = [*own, "plant/a-x/y/climate", "elsewhere", "plant/a/z/climate", "plant/a/$#/climate", "plant/a/z/climate"]
+    for topic in topics:
+        tell(alone, topic, climate(0), 0)
+    assert [place is not None for place in give(share, *topics)] == [True] * 3 + [False] * 5
+    counts, payloads = share.counted()
+    assert counts == replace(alone.counts, received=5)
+    assert counts.streams_refused == 2
+    assert counts.unrouted == 1
+    assert counts.refused.keys() == {"stream_name"}
+    assert payloads == {"plant": 4}
+    assert share.refusals() == alone.firsts.take()
+    assert share.refusals() == []
 
 
-def test_streams_beyond_the_most_belong_to_nobody_and_are_counted_and_told_once() -> None:
-    share = shards(2, CLIMATE + "max_streams = 2\n")
-    given = [share(f"plant/a/{machine}/climate") for machine in ("x", "y", "z", "x", "z")]
-    assert [place is None for place in given] == [False, False, True, False, True]
-    assert share.streams_refused == 2
-    assert share.refusals == [
-        "streams.plant: no reading in 'plant/a/z/climate': streams_refused: max_streams is 2",
-    ]
+def test_what_the_broker_had_kept_brings_no_stream_to_life() -> None:
+    share = shards(2, CLIMATE + "max_streams = 1\n")
+    assert share("plant/a/x/climate", retained=True) is not None  # to be counted there
+    assert [place is None for place in give(share, "plant/a/y/climate", "plant/a/x/climate")] == [False, True]
 
 
 # Reports and snapshots
