@@ -11,11 +11,10 @@ from types import TracebackType
 from typing import Self
 
 from edge.errors import OperatorError
+from edge.packets import find_body, lay_out, publish
 
 HOST = "127.0.0.1"
-CONNECT, CONNACK, PUBLISH, PUBACK, PUBREC, PUBREL, SUBSCRIBE, SUBACK, PINGREQ, PINGRESP, DISCONNECT = (
-    0x10, 0x20, 0x30, 0x40, 0x50, 0x62, 0x80, 0x90, 0xC0, 0xD0, 0xE0,
-)  # fmt: skip
+CONNACK, PUBACK, PUBREL, SUBACK, PINGRESP = 0x20, 0x40, 0x62, 0x90, 0xD0  # first bytes of packets
 VERSION_AT = 6  # in the body of a CONNECT, after the six bytes of the protocol's name (3.1.2.1)
 MOST = 1 << 18  # bytes taken from the socket at once
 
@@ -74,10 +73,8 @@ class Loopback:
 
     def _lay_out(self, topic: str, payload: bytes, qos: int) -> bytes:
         """Lay out a PUBLISH (3.3)."""
-        name = topic.encode()
         self._identifier = self._identifier % 65_535 + 1
-        identifier = self._identifier.to_bytes(2) if qos else b""
-        return _packet(PUBLISH | qos << 1, len(name).to_bytes(2) + name + identifier + self._properties() + payload)
+        return publish(topic, payload, qos, self._identifier, self._properties())
 
     def _properties(self) -> bytes:
         """Lay out that there are none, where the version has any (2.2.2)."""
@@ -102,8 +99,8 @@ class Loopback:
     def _take(self, client: socket.socket, came: bytes) -> bytes:
         """Answer every whole packet; return what is left."""
         place, answers = 0, []
-        while (span := _span(came, place)) is not None:
-            begin, end = span
+        while (body := find_body(came, place)) is not None and body[1] <= len(came):
+            begin, end = body
             answers.append(self._answer(came[place], came[begin:end]))
             place = end
         self._send(client, b"".join(answers))
@@ -114,18 +111,18 @@ class Loopback:
         match head & 0xF0:
             case 0x10:  # CONNECT
                 self._version = body[VERSION_AT]
-                return _packet(CONNACK, b"\0\0" + self._properties())
+                return lay_out(CONNACK, b"\0\0" + self._properties())
             case 0x80:  # SUBSCRIBE: what is asked for is granted
                 self._subscribed.set()
-                return _packet(SUBACK, body[:2] + self._properties() + self._granted(body))
+                return lay_out(SUBACK, body[:2] + self._properties() + self._granted(body))
             case 0x30:  # PUBLISH: of QoS 1 at most, the daemon's
                 self.heard += 1
                 topic_ends = 2 + int.from_bytes(body[:2])
-                return _packet(PUBACK, body[topic_ends : topic_ends + 2]) if head & 0x06 else b""
+                return lay_out(PUBACK, body[topic_ends : topic_ends + 2]) if head & 0x06 else b""
             case 0x50:  # PUBREC: what we published with QoS 2 has come
-                return _packet(PUBREL, body[:2])
+                return lay_out(PUBREL, body[:2])
             case 0xC0:
-                return _packet(PINGRESP, b"")
+                return lay_out(PINGRESP, b"")
         return b""
 
     def _granted(self, body: bytes) -> bytes:
@@ -137,27 +134,6 @@ class Loopback:
             granted.append(body[place] & 0x03)
             place += 1
         return bytes(granted)
-
-
-def _packet(head: int, body: bytes) -> bytes:
-    """Lay out a packet, its length in sevens of bits (1.5.5)."""
-    length, left = bytearray(), len(body)
-    while not length or left:
-        left, digit = divmod(left, 128)
-        length.append(digit | (0x80 if left else 0))
-    return bytes([head]) + bytes(length) + body
-
-
-def _span(packets: bytes, place: int) -> tuple[int, int] | None:
-    """Return where the body of the packet at a place begins and ends; None where not all of it is there."""
-    length = shift = 0
-    for cursor in range(place + 1, min(place + 5, len(packets))):
-        length |= (packets[cursor] & 0x7F) << shift
-        shift += 7
-        if packets[cursor] < 0x80:
-            end = cursor + 1 + length
-            return (cursor + 1, end) if end <= len(packets) else None
-    return None
 
 
 def _hang_up(sock: socket.socket) -> None:

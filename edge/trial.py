@@ -24,7 +24,7 @@ from pathlib import Path
 from edge.errors import OperatorError
 from edge.load import Load, Speaker, configuration
 from edge.loopback import HOST, Loopback
-from edge.watched import Watched
+from edge.process import Process
 
 READY_WITHIN = 60.0  # seconds; two where two cores are shared by eight
 STOPPED_WITHIN = 10.0  # seconds
@@ -89,7 +89,7 @@ def measure(loads: Sequence[Load], protocol: str, tell: Callable[[str], None]) -
         broker = stack.enter_context(Loopback())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tidegate-trial-")))
         config = configuration([load.kind for load in loads], HOST, broker.port, protocol)
-        watched = Watched(stack.enter_context(_daemon(folder, config, broker)))
+        watched = Process(stack.enter_context(_daemon(folder, config, broker)))
         watched.settle()
         resident, idle = watched.resident(), watched.rest()
         trials = [Trial(broker, watched, number, load) for number, load in enumerate(loads)]
@@ -100,7 +100,7 @@ def measure(loads: Sequence[Load], protocol: str, tell: Callable[[str], None]) -
         return Measured(resident, idle, tuple(costs), _usual(watched, trials, costs, tell))
 
 
-def _usual(watched: Watched, trials: Sequence["Trial"], costs: Sequence[Cost], tell: Callable[[str], None]) -> float:
+def _usual(watched: Process, trials: Sequence["Trial"], costs: Sequence[Cost], tell: Callable[[str], None]) -> float:
     """Return the seconds that a message costs at the expected rates; the least, where no core can keep up."""
     rates = [trial.load.rate for trial in trials]
     least = sum(rate * cost.least for rate, cost in zip(rates, costs, strict=True))
@@ -145,7 +145,7 @@ def _daemon(folder: Path, config: str, broker: Loopback) -> Iterator[int]:
 class Trial:
     """Publish readings of one kind of stream and take what they cost."""
 
-    def __init__(self, broker: Loopback, watched: Watched, number: int, load: Load) -> None:
+    def __init__(self, broker: Loopback, watched: Process, number: int, load: Load) -> None:
         """Begin with today.
 
         Args:

@@ -6,7 +6,7 @@ that was three fifths of what the daemon did, and a busy one could not even hear
 stream of bytes is cut into packets here. A PUBLISH of QoS 0 or 1 is decoded and handed over, and answered where it asks
 for it; every other packet, those of QoS 2 among them, goes to paho as if it had come from the socket.
 
-Source: MQTT 3.1.1 and MQTT 5.0, sections 2.1 (the fixed header), 3.3 (PUBLISH) and 3.4 (PUBACK).
+Source: MQTT 3.1.1 and MQTT 5.0, sections 3.3 (PUBLISH) and 3.4 (PUBACK); `edge.packets` for the rest.
 """
 
 import socket
@@ -15,11 +15,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
 
+from edge.packets import PUBLISH, find_body, read_length
+
 PIECE = 65_536  # bytes read at once
 FULL = 65_536  # bytes that are written without waiting for the end of a turn
 MOST = 4 * FULL  # bytes that wait to be written; then the writer waits
 WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
-PUBLISH = 0x30  # the upper half of a packet's first byte; the lower: 8 repeated, 6 quality of service, 1 retained
 PUBACK = b"\x40\x02"  # its first byte, and how many follow: the identifier of what is acknowledged
 
 
@@ -83,7 +84,7 @@ class Wire:
 
     def _cut(self, came: bytes) -> None:
         """Cut what came into packets, hand over what is published, and keep the rest for the client."""
-        begin, body = 0, _body(came, 0)
+        begin, body = 0, find_body(came, 0)
         while body is not None and body[1] <= len(came):
             start, end = body
             first = came[begin]
@@ -91,7 +92,7 @@ class Wire:
                 self._take(first, came[start:end])
             else:
                 self._rest += came[begin:end]
-            begin, body = end, _body(came, end)
+            begin, body = end, find_body(came, end)
         self._came = bytearray(came[begin:])
         self._wanted = 0 if body is None else body[1] - begin
 
@@ -103,7 +104,7 @@ class Wire:
             identifier = body[place : place + 2]
             place += 2
         if self._has_properties:
-            length, place = _length(body, place)
+            length, place = read_length(body, place) or (0, len(body) + 1)
             place += length
         if place > len(body):
             raise ConnectionError("the broker sent a PUBLISH that ends within itself")
@@ -146,32 +147,3 @@ class Wire:
         """Write what the network still takes, and close the socket: paho closes it with the goodbye on its way."""
         self.flush()
         self._socket.close()
-
-
-def _body(packets: bytes, begin: int) -> tuple[int, int] | None:
-    """Return where the body of a packet starts and ends, which may be beyond what is there; None if nobody knows yet.
-
-    A length of more than four bytes is none; whoever reads it after us says so.
-    """
-    length = shift = 0
-    for place in range(begin + 1, min(begin + 5, len(packets))):
-        byte = packets[place]
-        length |= (byte & 0x7F) << shift
-        shift += 7
-        if byte < 0x80 or shift == 28:
-            return place + 1, place + 1 + length
-    return None
-
-
-def _length(body: bytes, place: int) -> tuple[int, int]:
-    """Return a length of one to four bytes, and where what follows it begins: beyond the body if it is cut off."""
-    length = 0
-    for shift in (0, 7, 14, 21):
-        if place >= len(body):
-            break
-        byte = body[place]
-        place += 1
-        length |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return length, place
-    return 0, len(body) + 1

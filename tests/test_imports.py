@@ -135,7 +135,7 @@ DIAGRAM: dict[str, set[str]] = {
         "edge.vigil",
     },
     "edge.load": {"edge.learned", "edge.message"},
-    "edge.loopback": {"edge.errors"},
+    "edge.loopback": {"edge.errors", "edge.packets"},
     "edge.mailbox": {"edge.message"},
     "edge.manifest": {
         "edge.errors",
@@ -153,6 +153,7 @@ DIAGRAM: dict[str, set[str]] = {
     "edge.payloads": {"edge.errors", "edge.payloads.json", "edge.payloads.plain", "edge.reading"},
     "edge.payloads.json": {"edge.errors", "edge.reading"},
     "edge.payloads.plain": {"edge.errors", "edge.reading"},
+    "edge.process": {"edge.errors"},
     "edge.reading": {"edge.errors"},
     "edge.recording": {"edge.errors", "edge.reading"},
     "edge.replay": {
@@ -187,10 +188,10 @@ DIAGRAM: dict[str, set[str]] = {
     "edge.tables": {"edge.errors"},
     "edge.tail": {"edge.rows"},
     "edge.topics": {"edge.errors"},
-    "edge.trial": {"edge.errors", "edge.load", "edge.loopback", "edge.watched"},
+    "edge.trial": {"edge.errors", "edge.load", "edge.loopback", "edge.process"},
     "edge.vigil": {"edge.errors"},
-    "edge.watched": {"edge.errors"},
     "edge.window": {"edge.rows"},
+    "edge.wire": {"edge.packets"},
     "edge.worker": {
         "edge.bundle",
         "edge.config",

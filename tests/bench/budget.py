@@ -16,11 +16,12 @@ from pathlib import Path
 
 from edge.budget import Prediction, predict
 from edge.load import Kind, Load
+from edge.packets import publish
+from edge.process import Process
 from edge.trial import measure
-from edge.watched import Watched
 from tests.bench.common import Figure, bundle, bundle_path, mosquitto, parser, tell
 from tests.bench.live import fill, readings
-from tests.bench.throughput import WARM, Generator, Listener, daemon, publish_packet
+from tests.bench.throughput import WARM, Generator, Listener, daemon
 
 SENSORS = 8
 SECONDS = 4.0  # of readings in a run
@@ -40,10 +41,10 @@ def taken(process: int, port: int, streams: int, rate: float, first: int) -> tup
     """Let a daemon whose windows are full serve; return the share of a core that it takes, and its resident bytes."""
     count = int(SECONDS * rate)
     said = [
-        publish_packet(f"bench/m{number % streams}", payload, 0, 1)
+        publish(f"bench/m{number % streams}", payload, 0, 1)
         for number, payload in enumerate(readings(SENSORS, streams, first, count))
     ]
-    watched = Watched(process)
+    watched = Process(process)
     watched.settle()
     listener, generator = Listener(port, "bench"), Generator(port)
     before, begun = watched.ran(), time.perf_counter()

@@ -23,6 +23,7 @@ from pathlib import Path
 
 import orjson
 
+from edge.packets import PUBLISH, find_body, publish
 from tests.bench.common import (
     PERIOD,
     ROOT,
@@ -68,17 +69,6 @@ class Run:
     cpu_us: float
 
 
-def publish_packet(topic: str, payload: bytes, qos: int, identifier: int) -> bytes:
-    """Lay out a PUBLISH packet of MQTT 3.1.1 (section 3.3)."""
-    name = topic.encode()
-    body = len(name).to_bytes(2) + name + (identifier.to_bytes(2) if qos else b"") + payload
-    length, left = bytearray(), len(body)
-    while not length or left:
-        left, digit = divmod(left, 128)
-        length.append(digit | (0x80 if left else 0))
-    return bytes([0x30 | qos << 1]) + bytes(length) + body
-
-
 class Generator:
     """Write packets to a broker as fast as it takes them."""
 
@@ -112,7 +102,7 @@ def packets(to: str, streams: int, sensors: int, qos: int, samples: range) -> by
         payload = orjson.dumps(table)
         for stream in range(streams):
             identifier = identifier % 65_535 + 1
-            written.append(publish_packet(f"{to}/m{stream}", payload, qos, identifier))
+            written.append(publish(f"{to}/m{stream}", payload, qos, identifier))
     return b"".join(written)
 
 
@@ -187,27 +177,15 @@ class Listener:
 
     def _count(self, came: bytes) -> int:
         whole, place, heard = self._rest + came, 0, 0
-        while (end := _end(whole, place)) is not None:
-            heard += whole[place] >> 4 == 3
-            place = end
+        while (body := find_body(whole, place)) is not None and body[1] <= len(whole):
+            heard += whole[place] & 0xF0 == PUBLISH
+            place = body[1]
         self._rest = whole[place:]
         return heard
 
     def close(self) -> None:
         """Hang up."""
         self._socket.close()
-
-
-def _end(packets: bytes, place: int) -> int | None:
-    """Return where the packet at a place ends; None where not all of it is there."""
-    length = shift = 0
-    for cursor in range(place + 1, min(place + 5, len(packets))):
-        length |= (packets[cursor] & 0x7F) << shift
-        shift += 7
-        if packets[cursor] < 0x80:
-            end = cursor + 1 + length
-            return end if end <= len(packets) else None
-    return None
 
 
 def _connect(port: int, name: bytes) -> socket.socket:

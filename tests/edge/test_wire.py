@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge.packets import lay_out
 from edge.wire import FULL, MOST, PIECE, Published, Wire
 
 Ends = tuple[Wire, socket.socket]
@@ -46,20 +47,12 @@ def wait(wire: Wire) -> None:
     assert select.select([wire], [], [], 5.0)[0]
 
 
-def packet(first: int, body: bytes) -> bytes:
-    length, left = bytearray(), len(body)
-    while not length or left:
-        left, digit = divmod(left, 128)
-        length.append(digit | (0x80 if left else 0))
-    return bytes([first]) + bytes(length) + body
-
-
 def publish(version: int, topic: bytes, payload: bytes, *, qos: int = 0, retained: bool = False) -> bytes:
     """Lay out a PUBLISH; in MQTT 5 with a property, an expiry of 60 s."""
     properties = b"\x05\x02\x00\x00\x00\x3c" if version == 5 else b""
     identifier = b"\x12\x34" if qos else b""
     body = len(topic).to_bytes(2) + topic + identifier + properties + payload
-    return packet(0x30 | qos << 1 | retained, body)
+    return lay_out(0x30 | qos << 1 | retained, body)
 
 
 def read(wire: Wire, count: int) -> bytes:
@@ -73,7 +66,7 @@ def read(wire: Wire, count: int) -> bytes:
     return found
 
 
-PINGRESP, SUBACK = b"\xd0\x00", packet(0x90, b"\x00\x01\x00\x00")
+PINGRESP, SUBACK = b"\xd0\x00", lay_out(0x90, b"\x00\x01\x00\x00")
 
 
 def test_what_is_published_is_heard_and_everything_else_is_read_by_the_client(ends: Ends, version: int) -> None:
@@ -127,11 +120,19 @@ def test_packets_may_come_in_pieces_of_any_size(version: int) -> None:
 @pytest.mark.parametrize("body", [b"", b"\x00", b"\x00\x09abc", b"\xff\xff"], ids=["empty", "half", "short", "none"])
 def test_a_publish_that_ends_within_itself_ends_the_connection(ends: Ends, body: bytes) -> None:
     wire, theirs = ends
-    theirs.sendall(packet(0x30, body))
+    theirs.sendall(lay_out(0x30, body))
     wait(wire)
     with pytest.raises(ConnectionError):
         wire.recv(1)
     assert HEARD == []
+
+
+def test_a_length_that_is_none_ends_the_connection(ends: Ends) -> None:
+    wire, theirs = ends
+    theirs.sendall(b"\xd0\xff\xff\xff\xff\x01")
+    wait(wire)
+    with pytest.raises(ConnectionError, match="more than four bytes"):
+        wire.recv(1)
 
 
 @given(junk=st.binary(max_size=300), version=st.sampled_from((4, 5)))

@@ -9,16 +9,16 @@ from contextlib import contextmanager
 import pytest
 
 from edge.errors import OperatorError
-from edge.watched import Watched
+from edge.process import Process
 
 MB = 1e6
 
 
 @contextmanager
-def running(program: str) -> Iterator[tuple[Watched, "subprocess.Popen[str]"]]:
+def running(program: str) -> Iterator[tuple[Process, "subprocess.Popen[str]"]]:
     with subprocess.Popen([sys.executable, "-c", program], stdin=-1, stdout=-1, text=True) as process:
         try:
-            yield Watched(process.pid), process
+            yield Process(process.pid), process
         finally:
             process.kill()
 

@@ -15,7 +15,7 @@ LOOKS = 3  # that must find it done: its threads may wait for us, who are slow
 RESTING = 0.6  # seconds: the daemon looks around four times a second
 
 
-class Watched:
+class Process:
     """Watch a process by its id."""
 
     def __init__(self, process: int) -> None:
