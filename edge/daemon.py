@@ -121,6 +121,7 @@ class Daemon:
         finally:
             self._notifier.stopping()
             self.staff.stop()
+            self.connection.abandon()
             if self.connection.failure is None:
                 self._tell_health(started_at)
             self.connection.stop()

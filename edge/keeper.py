@@ -54,6 +54,7 @@ class Keeper:
         told: what the worker told last, with its last report.
         restarts: how often another had to take over.
         poisonous: messages that were given up because workers died of them.
+        unjudged: messages that the last worker was given and did not get to.
         failure: why this process cannot go on; empty if it can.
     """
 
@@ -62,7 +63,7 @@ class Keeper:
         self.told: Told | None = None
         self.report: Report | None = None
         self.restarts = 0
-        self.poisonous = 0
+        self.poisonous = self.unjudged = 0
         self.failure = ""
         self.refusals: deque[str] = deque()
         self._config, self._number, self._inbox = config, number, inbox
@@ -95,6 +96,7 @@ class Keeper:
         self._thread.join(timeout)
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
+            self._thread.join(GOODBYE)
 
     def check(self) -> None:
         """Do nothing, as long as the work goes on; for the daemon's thread.
@@ -113,6 +115,7 @@ class Keeper:
     def _keep(self) -> None:
         while not self._stopping.is_set() and not self.failure:
             self._live()
+        self.unjudged = sum(len(order.messages) for order in self._journal if order.number > self._done)
 
     def kill_if_hung(self, now: float) -> None:
         """Kill a worker that has been silent for too long; for the daemon's thread, ours may wait for it."""
@@ -170,12 +173,13 @@ class Keeper:
             self._order(messages)
         self._hear_all()
 
-    def _order(self, messages: Sequence[Message], *, wants_snapshot: bool = False) -> None:
+    def _order(self, messages: Sequence[Message], *, wants_snapshot: bool = False, wants_report: bool = False) -> None:
         assert self._pipe is not None
         self._bytes += _size(messages)
         self._last += 1
-        order = Order(self._last, messages, is_silent=False, wants_snapshot=wants_snapshot)
-        self._journal.append(order._replace(wants_snapshot=False))
+        order = Order(self._last, messages, is_silent=False, wants_snapshot=False, wants_report=False)
+        self._journal.append(order)
+        order = order._replace(wants_snapshot=wants_snapshot, wants_report=wants_report)
         self._pipe.send(order)
 
     def _ask(self) -> None:
@@ -211,11 +215,12 @@ class Keeper:
             self._bytes -= _size(self._journal.popleft().messages)
 
     def _let_go(self) -> None:
-        """Hear the end of what is under way, and hang up."""
+        """Hear the end of what is under way, and what was counted, and hang up."""
         assert self._pipe is not None
         assert self.process is not None
         deadline = time.monotonic() + GOODBYE
         with suppress(EOFError, OSError):
+            self._order((), wants_report=True)
             while self._last > self._done and self._pipe.poll(max(0.0, deadline - time.monotonic())):
                 self._hear()
         self._pipe.close()

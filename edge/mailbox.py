@@ -38,7 +38,7 @@ class Counters:
 
     received: int = 0
     dropped_superseded: int = 0  # messages that waited too long with a newer one of their topic behind them
-    dropped_inbox: int = 0  # the newest of their topic that waited too long, or when the inbox was full
+    dropped_inbox: int = 0  # the newest of their topic that waited too long, when the inbox was full, or at the end
     too_large: int = 0
     bad_topic: int = 0  # not UTF-8
     published: int = 0  # handed to the network, birth and goodbye among them
@@ -104,11 +104,6 @@ class Inbox:
         # A signal handler may put to a SimpleQueue while the very thread it interrupted waits in get.
         self._calls: queue.SimpleQueue[None] = queue.SimpleQueue()
 
-    @property
-    def unheard(self) -> int:
-        """Return how many messages were put since the last `hand_over`."""
-        return self._put
-
     def put(self, message: Message) -> None:
         """Add a message; where there is no room, the oldest is dropped for it."""
         with self._lock:
@@ -151,6 +146,12 @@ class Inbox:
                 self._call()
         self._taken = len(taken)
         return taken
+
+    def abandon(self) -> None:
+        """Drop and count what waits: nobody will take it."""
+        with self._lock:
+            while self._messages:
+                self._drop(self._pop()[1])
 
     def wake(self) -> None:
         """End the present `take`, or the next one; safe in a signal handler."""

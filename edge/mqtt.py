@@ -191,6 +191,11 @@ class Connection:
         if self._status_topic is not None:
             self.publish(self._status_topic, status, 1, True)
 
+    def abandon(self) -> None:
+        """Drop and count what waits in the inboxes: nobody will take it."""
+        for inbox in self.inboxes:
+            inbox.abandon()
+
     def stop(self, timeout: float = 2.0) -> None:
         """Deliver what waits and `stopped`, and disconnect; give up after `timeout` seconds."""
         if self._stopping.is_set() or not self._thread.is_alive():

@@ -41,12 +41,14 @@ class Order(NamedTuple):
         messages: oldest first.
         is_silent: whether what there is to say of them was said before.
         wants_snapshot: whether the line shall be sent back afterwards.
+        wants_report: whether the counters shall be told afterwards, however short the last report is ago.
     """
 
     number: int
     messages: Sequence[Message]
     is_silent: bool
     wants_snapshot: bool
+    wants_report: bool
 
 
 class Told(NamedTuple):
@@ -91,7 +93,7 @@ class Worker:
         )
         self._desk = Desk(line, self._connection)
         self._done = self._delivered = 0
-        self._wants_snapshot = False
+        self._wants_snapshot = self._wants_report = False
         self._reported_at = 0.0
 
     def serve(self) -> None:
@@ -114,7 +116,7 @@ class Worker:
         else:
             self._desk.serve(order.messages)
         self._done = order.number
-        self._wants_snapshot = order.wants_snapshot
+        self._wants_snapshot, self._wants_report = order.wants_snapshot, order.wants_report
 
     def _tell(self) -> None:
         if self._connection.is_delivered():
@@ -124,8 +126,9 @@ class Worker:
         kept = snapshot.save(self._desk.line, self._bundles) if can_keep else None
         self._wants_snapshot = False
         report, now = None, time.monotonic()
-        if now - self._reported_at >= TICK:
+        if self._wants_report or now - self._reported_at >= TICK:
             report, self._reported_at = self._desk.report(), now
+        self._wants_report = False
         failure = self._connection.failure
         self._pipe.send(
             Told(

@@ -104,6 +104,7 @@ class Workers:
             theirs = keeper.counters()
             counted["published"] += theirs.published
             counted["publish_dropped"] += theirs.publish_dropped
+            counted["dropped_inbox"] += keeper.unjudged
             counted["dropped_poisonous"] = counted.get("dropped_poisonous", 0) + keeper.poisonous
         return counted
 

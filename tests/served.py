@@ -34,6 +34,12 @@ def climate(time_: float, humidity: object, temperature: object) -> bytes:
     return json.dumps({"time": time_, "humidity": humidity, "temperature": temperature}).encode()
 
 
+def children(process: int) -> list[int]:
+    """Return the processes that a process has started."""
+    told = subprocess.run(["ps", "-o", "pid=", "--ppid", str(process)], capture_output=True, text=True, check=False)
+    return [int(line) for line in told.stdout.split()]
+
+
 class Served:
     """A daemon of our own in a folder of its own.
 

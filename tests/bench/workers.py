@@ -8,7 +8,6 @@ told beside the daemon's, all its processes together, and so is what the machine
 """
 
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from tests.bench.common import Figure, bundle, bundle_path, cpu_seconds, mosquitto, parser, tell
 from tests.bench.throughput import LEAST_MESSAGES, WARM, daemon, measure, packets
+from tests.served import children
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +27,6 @@ class Shares:
     supervisor: float
     workers: float
     others: float  # broker, generator and listener
-
-
-def children(process: int) -> list[int]:
-    """Return the processes that a process has started."""
-    told = subprocess.run(["ps", "-o", "pid=", "--ppid", str(process)], capture_output=True, text=True, check=False)
-    return [int(line) for line in told.stdout.split()]
 
 
 def run(process: int, broker: int, port: int, said: bytes, messages: int) -> Shares:

@@ -17,10 +17,18 @@ def test_what_was_put_before_a_hand_over_is_taken_together_oldest_first() -> Non
     inbox = Inbox(10, Counters())
     for number in range(3):
         inbox.put(arrived(number))
-    assert inbox.unheard == 3
     inbox.hand_over()
-    assert inbox.unheard == 0
     assert inbox.take(1.0) == [arrived(0), arrived(1), arrived(2)]
+
+
+def test_what_nobody_will_take_is_counted() -> None:
+    counters = Counters()
+    inbox = Inbox(10, counters)
+    for number, topic in enumerate(("a", "b", "a")):
+        inbox.put(arrived(number, topic))
+    inbox.abandon()
+    assert (counters.dropped_superseded, counters.dropped_inbox) == (1, 2)
+    assert inbox.take(0.0) == []
 
 
 def test_a_hand_over_of_nothing_ends_no_take() -> None:

@@ -4,7 +4,6 @@ import json
 import os
 import random
 import signal
-import subprocess
 import time
 import tomllib
 from collections import Counter
@@ -25,16 +24,10 @@ from tests.conftest import HOST, Mosquitto
 from tests.edge.conftest import learned_by_hand
 from tests.edge.test_live import Row, assert_same, in_bursts, mingled, payload
 from tests.lines import BUNDLE, CLIMATE, ByHand, climate, line_of, tell, tell_steps
-from tests.served import WITHIN, Sensors, Served, served, wait_until
+from tests.served import WITHIN, Sensors, Served, children, served, wait_until
 
 TABLE = '[streams.motes]\nbundle = "{bundle}"\ntopic = "{node}/{{mote}}/climate"\nqos = 1\n'
 CONFIG = '[node]\nname = "{node}"\nworkers = 2\nhealth_every = 0.2\n[broker]\nhost = "{host}"\nport = {port}\n' + TABLE
-
-
-def children(process: int) -> list[int]:
-    """Return the processes that a process has started."""
-    told = subprocess.run(["ps", "-o", "pid=", "--ppid", str(process)], capture_output=True, text=True, check=False)
-    return [int(line) for line in told.stdout.split()]
 
 
 def pid(daemon: Served) -> int:
@@ -131,6 +124,34 @@ def test_the_workers_are_one_daemon_with_one_health_and_leave_nothing_behind(
         (of_bundle,) = told["bundles"]  # type: ignore[misc]
         assert (of_bundle["streams"], of_bundle["grid"]["accepted"]) == (len({row[1] for row in rows}), len(rows))
         assert sum(of_bundle["experts"].values()) == pytest.approx(1.0, abs=0.01)
+
+
+@pytest.mark.parametrize("stopped", [False, True], ids=["judged", "waiting"])
+def test_the_last_health_message_counts_all_that_came(
+    bundle: Path, mosquitto: Mosquitto, tmp_path: Path, stopped: bool
+) -> None:
+    node, rows = f"workers-last-{stopped}", mingled(random.Random(8))[:300]
+    sensors = Sensors(mosquitto.port, node)
+    with served(tmp_path / "daemon", CONFIG.format(node=node, host=HOST, port=mosquitto.port, bundle=bundle)) as daemon:
+        if stopped:  # the supervisor hears on, and nobody judges
+            for worker in children(pid(daemon)):
+                os.kill(worker, signal.SIGSTOP)
+        for row in rows:
+            sensors.post(f"{node}/{row[1]}/climate", payload(row))
+        if stopped:
+            sensors.health(lambda told: told["connection"]["received"] == len(rows))  # type: ignore[index]
+        else:
+            expected = {(f"{row[1]}/state", row[0]) for row in rows}
+            while expected:
+                *_, (topic, text) = sensors.hear_all(until=lambda topic, _: topic.endswith("/state"))
+                expected.discard((topic, json.loads(text)["time"]))
+        assert daemon.end(signal.SIGTERM)[0] == 0
+    told = [text for topic, text in sensors.hear_all(until=lambda _, text: text == b"stopped") if topic == "health"]
+    sensors.close()
+    health = json.loads(told[-1])
+    connection = health["connection"]
+    assert connection["received"] == len(rows)
+    assert health["readings"]["received"] + connection["dropped_inbox"] + connection["dropped_superseded"] == len(rows)
 
 
 def test_workers_end_with_a_supervisor_that_is_killed(bundle: Path, mosquitto: Mosquitto, tmp_path: Path) -> None:
