@@ -12,11 +12,11 @@ from types import FrameType
 from edge import bundle, health, message
 from edge.addresses import Table
 from edge.config import Config, StreamConfig
+from edge.connection import ONLINE, OVERLOADED, Connection
 from edge.desk import Desk, Staff
 from edge.errors import BundleError, ConfigError
 from edge.learned import Learned
 from edge.line import Line
-from edge.mqtt import ONLINE, OVERLOADED, Connection
 from edge.notify import Notifier
 from edge.overload import Overload
 from edge.runtime import Model

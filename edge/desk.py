@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Protocol
 
+from edge.connection import Connection
 from edge.health import Latencies, Report, report
 from edge.line import Line
 from edge.mailbox import Message
 from edge.message import Outgoing
-from edge.mqtt import Connection
 from edge.vigil import Vigil
 
 

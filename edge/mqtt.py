@@ -1,34 +1,22 @@
-"""Carry payloads between an MQTT broker and the daemon: the only importer of paho.
+"""Be one client of an MQTT broker: the only importer of paho, beside the subscriber's.
 
-Theory of operation. One thread dials, listens and dials again; it alone reads and writes the socket. The daemon's
-thread meets it at two queues: the inbox, where what waits too long makes room, and the outbox of QoS 1, which lets no
-more messages go unacknowledged than the server's Receive Maximum allows. paho's own thread is not used: it has no
-deadline for a CONNACK (some servers never answer an MQTT 5 CONNECT), cannot be joined with a timeout, resends its
-whole queue at once after a reconnect, and nobody hears when it dies.
-
-All that has come is heard before the other thread is called, so that it judges many streams at once. With a call for
-every message the two threads took turns at the interpreter's lock: at full load of 1,000 streams waves of 4 to 12 of
-them (the median 1), now of 500.
+paho's own thread is not used: it has no deadline for a CONNACK (some servers never answer an MQTT 5 CONNECT), cannot be
+joined with a timeout, resends its whole queue at once after a reconnect, and nobody hears when it dies.
 
 `retained` means: an old message, sent because we subscribed. Retain As Published stays off for that reason: with it, a
 live reading that its sender asks the broker to keep (ESPHome does) could not be told from a stale one.
 
 Disliked: a publish that an ACL denies is lost in silence (to report it, paho builds 27 us of properties for every
-message of QoS 0 as well); a server that knows MQTT 5 but hangs up on our first CONNECT hears 3.1.1 until we restart.
+message of QoS 0 as well).
 """
 
-import enum
 import functools
-import logging
 import math
-import select
 import socket
-import threading
-import time
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTMessageInfo
+import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -36,53 +24,144 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from edge.config import BrokerConfig
-from edge.errors import OperatorError
-from edge.mailbox import INFLIGHT, Counters, Inbox, Message, Outbox
+from edge.mailbox import INFLIGHT
 from edge.message import Outgoing
-from edge.waker import Waker
 from edge.wire import Published, Wire
 
-ONLINE, OVERLOADED, STOPPED, OFFLINE = b"online", b"overloaded", b"stopped", b"offline"
-SHORT, OFTEN = 10.0, 2  # seconds a connection must last to be trusted; losses before that which are no accident
-TICK = 0.25  # seconds between two looks at the deadlines while nothing arrives
-TOGETHER = 1024  # messages that are handed over together, at most: hearing them takes some 20 ms on a slow machine
+OFFLINE = b"offline"
 MQTT_5, MQTT_3 = MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311
 PROTOCOLS = {"auto": (MQTT_5, MQTT_3), "5": (MQTT_5,), "3.1.1": (MQTT_3,)}
-# Source: MQTT 5.0, section 3.2.2.2; paho translates the codes of 3.1.1 into these.
-UNKNOWN_PROTOCOL = {0x81, 0x82, 0x84}  # malformed packet, protocol error, unsupported version
-OPERATORS_FAULT = {*UNKNOWN_PROTOCOL, 0x85, 0x86, 0x87, 0x8A, 0x8C}  # client id, password, authorisation, ban, method
-
-log = logging.getLogger(__name__)
 
 
-class Route(Protocol):
-    """Say into which inbox a message goes; None into none."""
+class Answer(NamedTuple):
+    """What the broker says to a CONNECT.
 
-    def __call__(self, topic: str, *, retained: bool) -> int | None:
-        """Return its place, by the message's topic and whether the broker had kept it."""
+    Attributes:
+        code: its reason code, that of MQTT 5 in either version.
+        text: what it means.
+        is_failure: whether we are refused.
+        is_resumed: whether it has kept our session.
+        window: how many messages may go unacknowledged.
+    """
+
+    code: int
+    text: str
+    is_failure: bool
+    is_resumed: bool
+    window: int
 
 
-class Ending(enum.Enum):
-    """How an attempt to be served ended."""
+class Owner(Protocol):
+    """Whoever a client speaks for; it is told in the thread that turns the client's loop."""
 
-    SERVED = enum.auto()  # there was a connection, and it ended
-    MISUNDERSTOOD = enum.auto()  # perhaps the server speaks another version of MQTT
-    FAILED = enum.auto()
+    def be_answered(self, client: "Client", answer: Answer) -> None:
+        """Hear what the broker says to a CONNECT."""
+
+    def be_granted(self, refusals: Sequence[str | None]) -> None:
+        """Hear for each subscription why it was refused; None where it was granted."""
+
+    def take_in(self, heard: Published) -> None:
+        """Take a message."""
+
+    def be_left(self, reason: str) -> None:
+        """Hear why the connection ended."""
+
+    def turn_soon(self) -> None:
+        """Let the loop turn: there is something to write. Any thread may call."""
 
 
-class _Client(Client):
+class Client(paho.Client):
     """Be a paho client whose socket is a `Wire`, as it is a wrapper of paho's own where it speaks through websockets.
 
     Attributes:
-        hear: takes what is published.
+        version: of MQTT, in words.
     """
 
-    hear: Callable[[Published], None]
+    def __init__(
+        self,
+        owner: Owner,
+        broker: BrokerConfig,
+        protocol: MQTTProtocolVersion,
+        *,
+        client_id: str,
+        status_topic: str | None,
+    ) -> None:
+        """Prepare a client that tells the world when we die.
 
-    def _create_socket(self) -> Wire:
-        sock = super()._create_socket()
-        assert isinstance(sock, socket.socket)
-        return Wire(sock, self.hear, version=self.protocol)
+        Args:
+            owner: who is told.
+            broker: where to, and how.
+            protocol: version of MQTT.
+            client_id: the name of the session.
+            status_topic: where the last will is kept; None for none.
+
+        Raises:
+            ConfigError: the password file cannot be read.
+        """
+        super().__init__(
+            CallbackAPIVersion.VERSION2,
+            client_id=client_id,
+            clean_session=None if protocol == MQTT_5 else broker.session_expiry == 0,
+            protocol=protocol,
+            reconnect_on_failure=False,  # or else paho answers a refused 3.1.1 with 3.1
+        )
+        self._owner, self._broker = owner, broker
+        self.version = "5" if protocol == MQTT_5 else "3.1.1"
+        self.connect_timeout = broker.connect_timeout
+        if broker.username:
+            self.username_pw_set(broker.username, broker.read_password())
+        if status_topic is not None:
+            self.will_set(status_topic, OFFLINE, qos=1, retain=True)
+        self.on_connect = self._tell_answer
+        self.on_subscribe = self._tell_granted
+        self.on_message = self._pass_on
+        self.on_disconnect = lambda client, userdata, flags, reason, properties: owner.be_left(str(reason))
+        # With this callback paho leaves writing to our thread; without it, a publish writes from the caller's.
+        self.on_socket_register_write = lambda *_: owner.turn_soon()
+
+    def dial(self) -> None:
+        """Open the socket and ask for the session that was.
+
+        Raises:
+            OSError, UnicodeError: there is nobody, or the name is none.
+        """
+        broker = self._broker
+        if self.protocol == MQTT_5:
+            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+            properties.SessionExpiryInterval = broker.session_expiry
+            self.connect(broker.host, broker.port, broker.keepalive, clean_start=False, properties=properties)
+        else:
+            self.connect(broker.host, broker.port, broker.keepalive)
+
+    def ask_for(self, subscriptions: Sequence[tuple[str, int]]) -> None:
+        """Subscribe in one packet; in MQTT 5, ask for what is retained only if the session is new to it.
+
+        Args:
+            subscriptions: pairs of topic filter and QoS.
+        """
+        if self.protocol == MQTT_5:
+            once = SubscribeOptions.RETAIN_SEND_IF_NEW_SUB
+            self.subscribe([(topic, SubscribeOptions(qos, retainHandling=once)) for topic, qos in subscriptions])
+        else:
+            self.subscribe(list(subscriptions))
+
+    def send(self, news: Outgoing) -> paho.MQTTMessageInfo:
+        """Take a message without waiting."""
+        expires = news.expiry is not None and self.protocol == MQTT_5
+        properties = _expiring(math.ceil(news.expiry or 0.0)) if expires else None
+        return self.publish(news.topic, news.payload, news.qos, news.retain, properties)
+
+    def write(self) -> bool:
+        """Write what waits; return whether the connection stands."""
+        return self.loop_write() == MQTTErrorCode.MQTT_ERR_SUCCESS
+
+    def read(self) -> bool:
+        """Read what has come; return whether the connection stands."""
+        return self.loop_read() == MQTTErrorCode.MQTT_ERR_SUCCESS
+
+    def keep_alive(self) -> bool:
+        """Ping where it is time to; return whether the connection stands."""
+        return self.loop_misc() == MQTTErrorCode.MQTT_ERR_SUCCESS
 
     def socket(self) -> Wire | None:
         """Return the connection's socket, None if there is none."""
@@ -90,379 +169,36 @@ class _Client(Client):
         assert sock is None or isinstance(sock, Wire)
         return sock
 
+    def _create_socket(self) -> Wire:
+        sock = super()._create_socket()
+        assert isinstance(sock, socket.socket)
+        return Wire(sock, self._owner.take_in, version=self.protocol)
 
-class Connection:
-    """Keep one session with a broker, through every loss of the network, until it is stopped.
-
-    Attributes:
-        counters: what happened since the start.
-        ready: connected, and every subscription granted.
-        failure: why the operator must step in; `take` raises it.
-        inboxes: where messages wait to be taken.
-    """
-
-    def __init__(
+    def _tell_answer(
         self,
-        broker: BrokerConfig,
-        *,
-        client_id: str,
-        status_topic: str | None,
-        subscriptions: Sequence[tuple[str, int]],
-        inboxes: int = 1,
-        route: Route | None = None,
+        client: paho.Client,
+        userdata: object,
+        flags: paho.ConnectFlags,
+        reason: ReasonCode,
+        properties: Properties | None,
     ) -> None:
-        """Prepare a connection; nothing is sent before `start`.
-
-        Args:
-            broker: where to, and how.
-            client_id: the name of the session.
-            status_topic: where `online`, `overloaded`, `stopped` and, as last will, `offline` are kept; None for a
-                connection that another one's status speaks for.
-            subscriptions: pairs of topic filter and QoS.
-            inboxes: how many there are.
-            route: says into which of them a message goes, None into none; without it, all go into the first.
-
-        Raises:
-            ConfigError: the password file cannot be read.
-        """
-        self.counters = Counters()
-        self.ready = False
-        self.failure: OperatorError | None = None
-        self._broker = broker
-        self._where = f"broker {broker.host}:{broker.port}"
-        self._client_id = client_id
-        self._status_topic = status_topic
-        self._status = ONLINE
-        self._subscriptions = list(subscriptions)
-        self._clients = [self._build(protocol) for protocol in PROTOCOLS[broker.protocol]]  # that may be understood
-        self._answer: ReasonCode | None = None  # the CONNACK of this attempt
-        self._connected_at = 0.0  # when its client was let in, by the clock that never jumps
-        self._parting = ""  # why this connection ended
-        self._short_lived = 0  # connections in a row that were lost within SHORT
-        self._told = ""  # the last trouble that was logged
-        self.inboxes = [Inbox(broker.inbox, self.counters, broker.max_latency) for _ in range(inboxes)]
-        self._route = route
-        self._outbox = Outbox(self.counters)
-        self._waker: Waker | None = None  # of our thread, while it runs
-        self._stopping = threading.Event()  # end when everything is delivered
-        self._abandoned = threading.Event()  # end now
-        self._thread = threading.Thread(target=self._serve, name="mqtt", daemon=True)
-
-    def start(self) -> None:
-        """Begin to connect; the broker need not be there yet."""
-        self._thread.start()
-
-    def take(self, timeout: float) -> list[Message]:
-        """Return what waits in the first inbox, oldest first; wait up to `timeout` seconds when nothing does.
-
-        Also returns, perhaps with nothing, after `wake` and when the connection becomes ready or fails.
-
-        Raises:
-            OperatorError: the broker refuses us, and only the user can change that.
-        """
-        if self.failure is not None:
-            raise self.failure
-        if not self._thread.is_alive() and not self._stopping.is_set():
-            raise RuntimeError("the MQTT thread is not running; if it died, its traceback stands above")
-        return self.inboxes[0].take(timeout)
-
-    def wake(self) -> None:
-        """End the present `take`, or the next one; safe in a signal handler."""
-        self.inboxes[0].wake()
-
-    def publish(
-        self, topic: str, payload: bytes, qos: int = 0, retain: bool = False, expiry: float | None = None
-    ) -> None:
-        """Send a message without waiting; not for signal handlers.
-
-        Without a connection QoS 0 is dropped and counted; QoS 1 waits for the next one. Where too much waits, QoS 0
-        drops the new message and QoS 1 the oldest: of what is retained, the newest matters.
-        """
-        self._outbox.put(Outgoing(topic, payload, qos, retain, expiry))
-
-    def is_delivered(self) -> bool:
-        """Return whether everything of QoS 1 is acknowledged, and everything of QoS 0 in the network's hands."""
-        wire = self._clients[0].socket()
-        return self._outbox.is_delivered() and not (wire is not None and wire.has_unsent)
-
-    def tell_status(self, status: bytes) -> None:
-        """Keep another status with the broker, `ONLINE` or `OVERLOADED`; a new connection begins with it."""
-        self._status = status
-        if self._status_topic is not None:
-            self.publish(self._status_topic, status, 1, True)
-
-    def abandon(self) -> None:
-        """Drop and count what waits in the inboxes: nobody will take it."""
-        for inbox in self.inboxes:
-            inbox.abandon()
-
-    def stop(self, timeout: float = 2.0) -> None:
-        """Deliver what waits and `stopped`, and disconnect; give up after `timeout` seconds."""
-        if self._stopping.is_set() or not self._thread.is_alive():
-            return
-        deadline = time.monotonic() + timeout
-        self.tell_status(STOPPED)
-        self._stopping.set()
-        self._thread.join(0.6 * timeout)
-        self._abandoned.set()
-        self._thread.join(max(0.0, deadline - time.monotonic()))
-
-    # The daemon's side ends here: what follows runs in our own thread.
-
-    def _serve(self) -> None:
-        """Serve until told to stop."""
-        with Waker() as self._waker:
-            self._dial_on()
-
-    def _dial_on(self) -> None:
-        """Dial until told to stop; the pause doubles until a connection outlasts it."""
-        pause, least, most = 0.0, self._broker.reconnect_min, self._broker.reconnect_max
-        while self.failure is None and not self._stopping.wait(pause):
-            began = time.monotonic()
-            served = self._dial_each()
-            outlasted = served and time.monotonic() - began > pause
-            pause = least if outlasted else min(most, max(least, 2 * pause))
-
-    def _dial_each(self) -> bool:
-        """Try every version of MQTT that may be the server's; return whether one served us."""
-        for client in self._clients:
-            ending = self._dial(client)
-            if ending is Ending.SERVED:
-                self._clients = [client]
-            if ending is not Ending.MISUNDERSTOOD or self._stopping.is_set():
-                return ending is Ending.SERVED
-        return False
-
-    def _dial(self, client: _Client) -> Ending:
-        """Connect, and serve until the connection ends."""
-        self._answer, self._parting = None, ""
-        try:
-            _connect(client, self._broker)
-        except (OSError, UnicodeError) as error:  # no such host, nobody listens; a name that DNS cannot encode
-            self._tell(f"{self._where}: cannot be reached: {error}; trying until it can")
-            return Ending.FAILED
-        self._listen(client)
-        if self._answer is None:
-            self._tell(f"{self._where}: took the connection and gave no answer in MQTT")
-            return Ending.MISUNDERSTOOD
-        if self._answer.is_failure:
-            return self._judge_refusal(self._answer)
-        self.counters.disconnects += 1
-        if not self._stopping.is_set():
-            self._tell_loss()
-        return Ending.SERVED
-
-    def _listen(self, client: _Client) -> None:
-        """Serve one connection to its end, and close its socket."""
-        answer_by = time.monotonic() + self._broker.connect_timeout
-        while self._turn(client) == MQTTErrorCode.MQTT_ERR_SUCCESS and not self._is_done():
-            if self._answer is None and time.monotonic() > answer_by:
-                break
-            if self._short_lived:
-                self._settle()
-            self._outbox.pump()
-        self.ready = False
-        self._outbox.close()
-        if self._stopping.is_set():
-            client.disconnect()
-            self._turn(client)
-        sock = client.socket()
-        if sock is not None:
-            sock.close()
-
-    def _turn(self, client: _Client) -> MQTTErrorCode:
-        """Wait for the network; send all that waits, then hear all that has come, and hand it over together."""
-        wire = client.socket()
-        if not isinstance(wire, Wire):
-            return MQTTErrorCode.MQTT_ERR_NO_CONN
-        assert self._waker is not None
-        ours: list[Wire | Waker] = [wire, self._waker]
-        wants_write = client.want_write() or wire.has_unsent
-        readable, writable, _ = select.select(ours, [wire] if wants_write else [], [], 0.0 if wire.has_unread else TICK)
-        self._waker.hush()
-        code = MQTTErrorCode.MQTT_ERR_SUCCESS
-        # Also when what we were woken for is written already: only then does paho call us for the next message again.
-        if writable or self._waker in readable or client.want_write():
-            code = client.loop_write()
-        if code == MQTTErrorCode.MQTT_ERR_SUCCESS and (wire in readable or wire.has_unread):
-            code = self._hear(client)
-        else:
-            for inbox in self.inboxes:
-                inbox.expect_no_more()
-        code = code or client.loop_misc()
-        wire.flush()
-        return code
-
-    def _hear(self, client: _Client) -> MQTTErrorCode:
-        for inbox in self.inboxes:
-            inbox.expect_more()
-        begun = self.counters.received
-        code, is_more = MQTTErrorCode.MQTT_ERR_SUCCESS, True
-        while code == MQTTErrorCode.MQTT_ERR_SUCCESS and is_more and self.counters.received < begun + TOGETHER:
-            before = self.counters.received
-            code = client.loop_read()
-            wire = client.socket()
-            is_more = wire is not None and (wire.has_unread or self.counters.received > before)
-        for inbox in self.inboxes:
-            inbox.hand_over()
-        return code
-
-    def _tell_loss(self) -> None:
-        """Log why a connection ended; where it happens again and again, say what usually is behind it."""
-        lasted = time.monotonic() - self._connected_at
-        self._short_lived = self._short_lived + 1 if lasted < SHORT else 0
-        hint = f"; another client may use client_id {self._client_id!r}" if self._short_lived >= OFTEN else ""
-        self._tell(f"{self._where}: connection lost: {self._parting}{hint}")
-
-    def _settle(self) -> None:
-        """Trust a connection that lasts, and tell it where those before it were not worth a line."""
-        if self._answer is None or time.monotonic() - self._connected_at < SHORT:
-            return
-        if self._short_lived >= OFTEN:
-            self._told = ""
-            log.info("%s: connected, and stays so", self._where)
-        self._short_lived = 0
-
-    def _is_done(self) -> bool:
-        """Return whether we want this connection to end."""
-        if self._abandoned.is_set() or self.failure is not None:
-            return True
-        return self._stopping.is_set() and self.is_delivered()
-
-    def _judge_refusal(self, reason: ReasonCode) -> Ending:
-        """Decide whether a refused CONNECT is the protocol's fault, the operator's, or passes."""
-        if reason.value in UNKNOWN_PROTOCOL and len(self._clients) > 1:
-            return Ending.MISUNDERSTOOD
-        if reason.value in OPERATORS_FAULT and self.counters.connects == 0:
-            self._fail(f"{self._where}: must let client {self._client_id!r} in, got {str(reason)!r}")
-        else:
-            self._tell(f"{self._where}: refused the connection: {reason}")
-        return Ending.FAILED
-
-    def _fail(self, problem: str) -> None:
-        """Hand a problem to whoever takes next."""
-        self.failure = OperatorError(problem)
-        self.wake()
-
-    def _tell(self, trouble: str) -> None:
-        """Log a trouble once, however often it comes back before a connection succeeds."""
-        if trouble != self._told:
-            log.warning("%s", trouble)
-        self._told = trouble
-
-    def _build(self, protocol: MQTTProtocolVersion) -> _Client:
-        """Make a paho client that tells the world when we die."""
-        client = _Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=self._client_id,
-            clean_session=None if protocol == MQTT_5 else self._broker.session_expiry == 0,
-            protocol=protocol,
-            reconnect_on_failure=False,  # or else paho answers a refused 3.1.1 with 3.1
-        )
-        client.connect_timeout = self._broker.connect_timeout
-        if self._broker.username:
-            client.username_pw_set(self._broker.username, self._broker.read_password())
-        if self._status_topic is not None:
-            client.will_set(self._status_topic, OFFLINE, qos=1, retain=True)
-        client.on_connect = self._on_connect
-        client.on_subscribe = self._on_subscribe
-        client.on_message = self._on_message
-        client.hear = self._take_in
-        client.on_disconnect = self._on_disconnect
-        # With this callback paho leaves writing to our thread; without it, a publish writes from the caller's.
-        client.on_socket_register_write = lambda *_: self._wake_ours()
-        return client
-
-    def _wake_ours(self) -> None:
-        """Let our thread write what another has published."""
-        if self._waker is not None:
-            self._waker.wake()
-
-    def _on_connect(
-        self, client: Client, userdata: object, flags: ConnectFlags, reason: ReasonCode, properties: Properties | None
-    ) -> None:
-        """Say that we are here, send what has waited, and subscribe."""
-        self._answer = reason
-        if reason.is_failure:
-            return
-        self.counters.connects += 1
-        self._connected_at = time.monotonic()
-        if self._short_lived < OFTEN:
-            self._told = ""
-            version = "5" if client.protocol == MQTT_5 else "3.1.1"
-            log.info("%s: connected, MQTT %s%s", self._where, version, ", session resumed" * flags.session_present)
         window = min(INFLIGHT, getattr(properties, "ReceiveMaximum", INFLIGHT))
-        topic = self._status_topic
-        birth = None if topic is None else Outgoing(topic, self._status, 1, True, None)
-        self._outbox.open(functools.partial(_send, client), window, birth)
-        if self._subscriptions:
-            _subscribe(client, self._subscriptions)
-        else:
-            self._become_ready()
+        self._owner.be_answered(
+            self, Answer(reason.value, str(reason), reason.is_failure, bool(flags.session_present), window)
+        )
 
-    def _on_subscribe(
-        self, client: Client, userdata: object, mid: int, reasons: list[ReasonCode], properties: object
+    def _tell_granted(
+        self, client: paho.Client, userdata: object, mid: int, reasons: list[ReasonCode], properties: object
     ) -> None:
-        """Become ready, or fail for what was refused."""
-        answers = zip(self._subscriptions, reasons, strict=False)
-        refused = [f"{topic!r}: {reason}" for (topic, _), reason in answers if reason.is_failure]
-        if refused:
-            self._fail(f"{self._where}: must grant every subscription, got {', '.join(refused)}")
-        else:
-            self._become_ready()
+        self._owner.be_granted([str(reason) if reason.is_failure else None for reason in reasons])
 
-    def _become_ready(self) -> None:
-        """Let the daemon know at once."""
-        self.ready = True
-        self.wake()
-
-    def _on_message(self, client: Client, userdata: object, message: MQTTMessage) -> None:
-        """Take a message of QoS 2, which paho has heard to its end."""
+    def _pass_on(self, client: paho.Client, userdata: object, message: paho.MQTTMessage) -> None:
+        """Pass on a message of QoS 2, which paho has heard to its end."""
         try:
             topic = message.topic.encode()
         except UnicodeDecodeError:
             topic = b"\xff"  # no topic either
-        self._take_in(Published(topic, bytes(message.payload), message.retain))
-
-    def _take_in(self, heard: Published) -> None:
-        """Put a message into the inbox that it belongs to."""
-        self.counters.received += 1
-        if len(heard.payload) > self._broker.payload_limit:
-            self.counters.too_large += 1
-            return
-        try:
-            topic = heard.topic.decode()
-        except UnicodeDecodeError:
-            self.counters.bad_topic += 1
-            return
-        place = self._route(topic, retained=heard.retained) if self._route is not None else 0
-        if place is not None:
-            self.inboxes[place].put(Message(topic, heard.payload, heard.retained, time.time()))
-
-    def _on_disconnect(
-        self, client: Client, userdata: object, flags: DisconnectFlags, reason: ReasonCode, properties: object
-    ) -> None:
-        """Remember why."""
-        self._parting = str(reason)
-
-
-def _connect(client: Client, broker: BrokerConfig) -> None:
-    """Open the socket and ask for the session that was."""
-    if client.protocol == MQTT_5:
-        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-        properties.SessionExpiryInterval = broker.session_expiry
-        client.connect(broker.host, broker.port, broker.keepalive, clean_start=False, properties=properties)
-    else:
-        client.connect(broker.host, broker.port, broker.keepalive)
-
-
-def _subscribe(client: Client, subscriptions: Sequence[tuple[str, int]]) -> None:
-    """Subscribe in one packet; in MQTT 5, ask for what is retained only if the session is new to it."""
-    if client.protocol == MQTT_5:
-        once = SubscribeOptions.RETAIN_SEND_IF_NEW_SUB
-        client.subscribe([(topic, SubscribeOptions(qos, retainHandling=once)) for topic, qos in subscriptions])
-    else:
-        client.subscribe(list(subscriptions))
+        self._owner.take_in(Published(topic, bytes(message.payload), message.retain))
 
 
 @functools.lru_cache(maxsize=16)
@@ -471,10 +207,3 @@ def _expiring(seconds: int) -> Properties:
     properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
     properties.MessageExpiryInterval = seconds
     return properties
-
-
-def _send(client: Client, news: Outgoing) -> MQTTMessageInfo:
-    """Hand a message to paho, which takes it without waiting."""
-    expires = news.expiry is not None and client.protocol == MQTT_5
-    properties = _expiring(math.ceil(news.expiry or 0.0)) if expires else None
-    return client.publish(news.topic, news.payload, news.qos, news.retain, properties)

@@ -16,11 +16,11 @@ from typing import NamedTuple
 from edge import snapshot
 from edge.bundle import load
 from edge.config import Config
+from edge.connection import Connection
 from edge.desk import Desk
 from edge.health import Report
 from edge.line import Line
 from edge.mailbox import Counters, Message
-from edge.mqtt import Connection
 
 TICK = 1.0  # seconds between two reports
 

@@ -11,10 +11,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from edge.config import Config
+from edge.connection import Connection
 from edge.health import Report, merge
 from edge.keeper import GOODBYE, Keeper
 from edge.learned import Learned
-from edge.mqtt import Connection
 from edge.runtime import Model
 from edge.shards import Shards
 from edge.vigil import Vigil, Watched, patience

@@ -8,9 +8,9 @@ import pytest
 import edge
 from edge import health, message
 from edge.config import BrokerConfig
+from edge.connection import Connection
 from edge.health import RECENT, Latencies
 from edge.line import Line
-from edge.mqtt import Connection
 from tests.lines import climate, line_of, tell, tell_steps
 
 PRESS = "plant/a/press/climate"

@@ -6,10 +6,10 @@ from collections.abc import Callable
 import pytest
 
 from edge.config import BrokerConfig
+from edge.connection import Connection
 from edge.errors import OperatorError
 from edge.loopback import HOST, Loopback
 from edge.mailbox import Message
-from edge.mqtt import Connection
 
 
 def connection(broker: Loopback, **options: object) -> Connection:

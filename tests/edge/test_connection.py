@@ -21,9 +21,9 @@ import pytest
 
 from edge import embedded
 from edge.config import BrokerConfig
+from edge.connection import Connection
 from edge.errors import OperatorError
 from edge.mailbox import INFLIGHT, Message
-from edge.mqtt import Connection
 from tests.conftest import HOST, Mosquitto, free_port
 
 ROOT = Path(__file__).parents[2]
@@ -152,7 +152,7 @@ def test_the_status_is_kept_online_while_connected_and_stopped_after_a_stop(
 def test_a_daemon_that_is_killed_leaves_offline_behind(mosquitto: Mosquitto, observe: Observe, node: str) -> None:
     watcher = observe(mosquitto.port, f"tidegate/{node}/status")
     script = (
-        "from edge.config import BrokerConfig; from edge.mqtt import Connection; import time\n"
+        "from edge.config import BrokerConfig; from edge.connection import Connection; import time\n"
         f"config = BrokerConfig(host={HOST!r}, port={mosquitto.port})\n"
         f"topic = 'tidegate/{node}/status'\n"
         f"Connection(config, client_id='tidegate-{node}', status_topic=topic, subscriptions=[]).start()\n"
@@ -191,7 +191,7 @@ def test_a_broker_that_is_not_there_is_tried_until_it_comes_and_logged_once(
     assert connection.take(0.5) == []
     broker.start()
     wait_for_ready(connection)
-    texts = [record.getMessage() for record in caplog.records if record.name == "edge.mqtt"]
+    texts = [record.getMessage() for record in caplog.records if record.name == "edge.connection"]
     where = f"broker {HOST}:{broker.port}"
     assert texts[0].startswith(f"{where}: cannot be reached: ")
     assert texts[1:2] == [f"{where}: connected, MQTT 5"]
@@ -370,7 +370,7 @@ def test_what_was_not_acknowledged_is_sent_again_to_the_next_broker(
 def test_no_message_lies_about_until_the_next_look_at_the_deadlines(
     mosquitto: Mosquitto, node: str, dial: Dial, observe: Observe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edge.mqtt.TICK", 3.0)
+    monkeypatch.setattr("edge.connection.TICK", 3.0)
     connection = wait_for_ready(dial(mosquitto.port, (f"{node}/#", 0)))
     observer = observe(mosquitto.port, f"out/{node}")
     interval = sys.getswitchinterval()
@@ -652,7 +652,7 @@ def test_two_clients_of_one_name_are_told_what_is_wrong_and_not_at_every_turn(
     caplog.set_level(logging.INFO)
     one, other = dial(mosquitto.port), dial(mosquitto.port)
     wait_until(lambda: min(one.counters.disconnects, other.counters.disconnects) >= 4)
-    told = [record.getMessage() for record in caplog.records if record.name == "edge.mqtt"]
+    told = [record.getMessage() for record in caplog.records if record.name == "edge.connection"]
     hints = [text for text in told if text.endswith(f"; another client may use client_id 'tidegate-{node}'")]
     assert 2 <= len(hints) <= 4
     assert len(told) <= 12
@@ -662,7 +662,7 @@ def test_a_connection_that_lasts_after_some_that_did_not_is_told(
     stub: Server, dial: Dial, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caplog.set_level(logging.INFO)
-    monkeypatch.setattr("edge.mqtt.SHORT", 0.5)
+    monkeypatch.setattr("edge.connection.SHORT", 0.5)
     server = stub(lambda number, level: WELCOME_5)
     connection = dial(server.port)
     for number in (1, 2):
