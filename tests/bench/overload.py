@@ -116,12 +116,12 @@ class Field:
         self._streams, self._sensors, self._sample = streams, sensors, WARM
 
     def speak(self, rate: float, seconds: float) -> Load:
-        """Publish at a rate for some seconds."""
-        samples = max(1, round(rate * seconds / self._streams))
+        """Publish at a rate for some seconds; all is laid out before, so that sending takes little of the machine."""
+        samples = range(self._sample, self._sample + max(1, round(rate * seconds / self._streams)))
+        laid_out = [packets("bench", self._streams, self._sensors, 0, range(one, one + 1)) for one in samples]
         written: dict[tuple[str, str], float] = {}
         begun, sent = time.perf_counter(), 0
-        for sample in range(self._sample, self._sample + samples):
-            said = packets("bench", self._streams, self._sensors, 0, range(sample, sample + 1))
+        for sample, said in zip(samples, laid_out, strict=True):
             each = len(said) // self._streams  # names differ in length by a digit or two: a cut need not be exact
             for cut in range(0, self._streams, 50):
                 select.select([], [], [], max(0.0, begun + sent / rate - time.perf_counter()))
@@ -130,7 +130,7 @@ class Field:
                 end = len(said) if cut + 50 >= self._streams else (cut + 50) * each
                 self._generator.send(said[cut * each : end])
                 sent += min(50, self._streams - cut)
-        self._sample += samples
+        self._sample = samples.stop
         ended = time.perf_counter()
         return Load(sent / (ended - begun), written, ended)
 
