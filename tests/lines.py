@@ -33,7 +33,7 @@ def line_of(toml: str = CLIMATE, **learned: object) -> Line:
     """Return a line with a configuration, and what training learned changed where the test wants it."""
     known = (learned_by_hand(**learned), ByHand())
     config = Config.from_table(tomllib.loads(toml))
-    return Line(config, {table.bundle: known for table in config.streams.values()})  # type: ignore[dict-item]
+    return Line(config, {table.bundle: known for table in config.streams.values()})  # type: ignore[misc]
 
 
 def climate(step: int, warm: object = 20.0, damp: object = 50.0) -> bytes:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.conftest import HOST
 
@@ -126,6 +127,11 @@ def served(folder: Path, config: str, **environment: str) -> Iterator[Served]:
         daemon.close()
 
 
+def _send_at_once(client: paho.Client, userdata: object, sock: object) -> None:
+    assert isinstance(sock, socket.socket)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
 class Sensors:
     """The sensors and the subscriber: publishes readings, and hears all that a node says.
 
@@ -138,22 +144,23 @@ class Sensors:
         self._root = f"tidegate/{node}/"
         self._heard: queue.SimpleQueue[tuple[str, bytes, bool]] = queue.SimpleQueue()
         self._subscribed = threading.Event()
-        self._client = paho.Client(paho.CallbackAPIVersion.VERSION2, protocol=paho.MQTTv311)
+        self._client = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv311)
         self._client.max_inflight_messages_set(200)
-        self._client.on_socket_open = lambda client, userdata, sock: sock.setsockopt(
-            socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
-        )
+        self._client.on_socket_open = _send_at_once
         if username:
             self._client.username_pw_set(username, password)
         self._client.reconnect_delay_set(0.05, 0.2)  # type: ignore[arg-type]
-        self._client.on_connect = lambda *_: self._client.subscribe(f"{self._root}#", 1)
+        self._client.on_connect = self._subscribe
         self._client.on_subscribe = lambda *_: self._subscribed.set()
         self._client.on_message = lambda client, userdata, message: self._heard.put(
-            (message.topic.removeprefix(self._root), message.payload, message.retain)
+            (message.topic.removeprefix(self._root), bytes(message.payload), message.retain)
         )
         self._client.connect(HOST, port)
         self._client.loop_start()
         assert self._subscribed.wait(WITHIN)
+
+    def _subscribe(self, client: paho.Client, *_: object) -> None:
+        client.subscribe(f"{self._root}#", 1)
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         """Return when the broker has it."""

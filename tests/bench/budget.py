@@ -66,7 +66,7 @@ def compare(streams: int, rate: float, runs: int) -> list[Figure]:
     with (
         tempfile.TemporaryDirectory() as name,
         mosquitto(Path(name)) as port,
-        daemon(port, 0, bundle_path(SENSORS), Path(name), 1_000_000) as process,
+        daemon(port, bundle_path(SENSORS), Path(name)) as process,
     ):
         fill(process, port, streams, SENSORS)
         for run in range(runs):

@@ -198,7 +198,8 @@ def textbook(judged: Judged, seed: int, batch: int, rate: float, *, until: float
 
 def windows(level: Floats, newest: NDArray[np.intp]) -> Floats:
     """Return the windows that end with some samples, shape (windows, steps, sensors)."""
-    return level[newest[:, None] + np.arange(1 - WINDOW, 1)]
+    found: Floats = level[newest[:, None] + np.arange(1 - WINDOW, 1)]
+    return found
 
 
 def _peak_mb() -> float:

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import orjson
 import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
 
 from edge.message import iso
 from tests.bench.common import PERIOD, START, Figure, bundle, bundle_path, mosquitto, parser, resident_kb, tell
@@ -42,8 +43,8 @@ class Watch:
 
     def start(self, port: int) -> paho.Client:
         """Subscribe, in a thread of its own."""
-        client = paho.Client(paho.CallbackAPIVersion.VERSION2)
-        client.on_message = lambda _client, _data, message: self._hear(message.topic, message.payload)
+        client = paho.Client(CallbackAPIVersion.VERSION2)
+        client.on_message = lambda _client, _data, message: self._hear(message.topic, bytes(message.payload))
         client.connect("127.0.0.1", port)
         topics = [f"m{probe}/state" for probe in range(PROBES)] + ["status", "health"]
         client.subscribe([(f"tidegate/bench/{topic}", 0) for topic in topics])
