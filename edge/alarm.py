@@ -109,6 +109,14 @@ class Alarms:
         """End the open events of some streams; what they are ahead of their budget is kept."""
         self._kept[rows, OPENED] = 0.0
 
+    def dismiss(self, row: int) -> None:
+        """End the open event of a stream, and shelve the statistics that carry it as if it were stale."""
+        if self._kept[row, OPENED] > 0.0:
+            rows = slice(row, row + 1)
+            mine = self._kept[rows]
+            self._shelve(rows, mine, np.where(pick(self._carries, rows), STALE, pick(self._shelved, rows)))
+            mine[:, OPENED] = mine[:, AGE] = 0.0
+
     def shelved(self) -> int:
         """Count the statistics that are shelved, over all streams: they are watched, and not told."""
         return int(self._kept[:, SHELVED].sum())

@@ -119,13 +119,21 @@ class Cohort:
         self._known: Bools = np.zeros((0, sensors), dtype=np.bool_)  # heard since the memory began
         self._last: Doubles = np.zeros((3, 0, sensors))  # expected, lower, upper of the next sample
 
-    def admit(self, stream: str, false_alarms_per_week: float | None = None, close_after: int | None = None) -> int:
+    def admit(
+        self,
+        stream: str,
+        false_alarms_per_week: float | None = None,
+        close_after: int | None = None,
+        *,
+        ignored: Sequence[bool] = (),
+    ) -> int:
         """Add a stream and return its row.
 
         Args:
             stream: its name.
             false_alarms_per_week: its alarm budget; the bundle's when it is None.
             close_after: calm samples that end its events; the bundle's when it is None.
+            ignored: for each sensor whether it is never anomalous; empty where none is.
         """
         row = len(self.streams)
         self.streams.append(stream)
@@ -133,6 +141,8 @@ class Cohort:
             self._grow(row + max(8, row // 8))
         budget = self.learned.false_alarms_per_week if false_alarms_per_week is None else false_alarms_per_week
         self._scorer.allow(row, budget, close_after)
+        if any(ignored):
+            self._scorer.ignore(row, ignored)
         self._held[row] = self.learned.scaling.centre
         return row
 
@@ -190,6 +200,10 @@ class Cohort:
         weights[EXPERTS.index("highway")] += idle
         weights[EXPERTS.index("network")] -= idle
         return dict(zip(EXPERTS, weights.mean(axis=(1, 2)).tolist(), strict=True))
+
+    def dismiss(self, row: int) -> None:
+        """Take the open event of a stream for a false alarm: what carries it is shelved."""
+        self._scorer.dismiss(row)
 
     def shelved(self) -> int:
         """Count the statistics that were strange for so long that they are no longer told, over all streams."""

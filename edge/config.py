@@ -14,6 +14,7 @@ from typing import Literal, Self
 
 from edge import payloads, topics
 from edge.errors import ConfigError, quote, unreadable
+from edge.finding import KINDS, Kind
 from edge.tables import join_path, require, structure
 from edge.topics import SENSOR, TopicTemplate
 
@@ -28,6 +29,7 @@ class NodeConfig:
     prefix: str = "tidegate"
     health_every: float = 30.0  # seconds between health messages
     workers: int = 1  # processes that share the streams; 1: the daemon's own does all
+    feedback: bool = False  # whether people may acknowledge, dismiss and suppress events through the broker
 
     def __post_init__(self) -> None:
         """Hold the rules."""
@@ -111,11 +113,34 @@ class GridConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SensorDetectionConfig:
+    """When one sensor is flagged: the table [streams.NAME.detection.sensors.SENSOR]; None leaves it to the stream."""
+
+    kinds: tuple[Kind, ...] | None = None
+    false_alarms_per_week: float | None = None  # the alarm budget of its silence, and of being frozen
+    low: float | None = None  # sensor units; what is below is no measurement, and an anomaly of kind `range`
+    high: float | None = None
+
+    def __post_init__(self) -> None:
+        """Hold the rules."""
+        budget, low, high = self.false_alarms_per_week, self.low, self.high
+        require(
+            self,
+            kinds=(self.kinds is None or len(set(self.kinds)) == len(self.kinds), "must not say the same twice"),
+            false_alarms_per_week=(budget is None or budget > 0.0, "must be > 0"),
+            high=(low is None or high is None or low < high, f"must be > low, {low}"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DetectionConfig:
     """When a stream is flagged: the table [streams.NAME.detection]; None leaves it to the bundle."""
 
     false_alarms_per_week: float | None = None  # the alarm budget
     close_after: int | None = None  # calm samples that end an event
+    kinds: tuple[Kind, ...] = KINDS
+    learned_limits: bool = False  # what is further out than the training data ever were, by their whole range, is none
+    sensors: Mapping[str, SensorDetectionConfig] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Hold the rules."""
@@ -124,6 +149,16 @@ class DetectionConfig:
             self,
             false_alarms_per_week=(budget is None or budget > 0.0, "must be > 0"),
             close_after=(calm is None or calm >= 1, "must be at least 1"),
+            kinds=(len(set(self.kinds)) == len(self.kinds), "must not say the same twice"),
+        )
+
+    def of_sensor(self, sensor: str) -> SensorDetectionConfig:
+        """Return what holds for one sensor."""
+        own = self.sensors.get(sensor, SensorDetectionConfig())
+        return replace(
+            own,
+            kinds=self.kinds if own.kinds is None else own.kinds,
+            false_alarms_per_week=own.false_alarms_per_week or self.false_alarms_per_week,
         )
 
 
@@ -196,8 +231,13 @@ class StreamConfig:
     def check_sensors(self, bundle_sensors: Sequence[str]) -> list[str]:
         """List what in this table does not fit the bundle's sensors, relative to the table."""
         known = ", ".join(bundle_sensors)
-        unknown = [name for name in self.sensors if name not in bundle_sensors]
-        problems = [f"{join_path('sensors', name)}: must be one of {known}, got an unknown sensor" for name in unknown]
+        tables = {"sensors": self.sensors, "detection.sensors": self.detection.sensors}
+        problems = [
+            f"{join_path(table, name)}: must be one of {known}, got an unknown sensor"
+            for table, names in tables.items()
+            for name in names
+            if name not in bundle_sensors
+        ]
         words = [self.word(sensor) for sensor in bundle_sensors]
         twins = [(sensor, word) for sensor, word in zip(bundle_sensors, words, strict=True) if words.count(word) > 1]
         problems += [f"{join_path('sensors', name)}: must be its own, got {quote(word)} twice" for name, word in twins]

@@ -16,7 +16,7 @@ from edge.connection import ONLINE, OVERLOADED, Connection
 from edge.desk import Desk, Staff
 from edge.errors import BundleError, ConfigError
 from edge.learned import Learned
-from edge.line import Line
+from edge.line import FEEDBACK, Line
 from edge.notify import Notifier
 from edge.overload import Overload
 from edge.runtime import Model
@@ -70,12 +70,17 @@ class Daemon:
         self._base = message.root(config.node.prefix, config.node.name)
         self._workers = config.node.workers
         tables = [Table(name, table, bundles[table.bundle][0].sensors) for name, table in config.streams.items()]
-        shards = Shards(tables, self._workers) if self._workers > 1 else None
+        shards = (
+            Shards(tables, self._workers, self._base if config.node.feedback else None) if self._workers > 1 else None
+        )
         self.connection = Connection(
             config.broker,
             client_id=config.client_id,
             status_topic=f"{self._base}status",
-            subscriptions=[(table.template.filter, table.qos) for table in config.streams.values()],
+            subscriptions=[
+                *((table.template.filter, table.qos) for table in config.streams.values()),
+                *[(f"{self._base}+{FEEDBACK}", 1)] * config.node.feedback,
+            ],
             inboxes=1 if shards is None else 1 + self._workers,
             route=shards,
         )

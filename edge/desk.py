@@ -8,9 +8,12 @@ from typing import Protocol
 from edge.connection import Connection
 from edge.health import Latencies, Report, report
 from edge.line import Line
+from edge.listening import Listening
 from edge.mailbox import Message
 from edge.message import Outgoing
 from edge.vigil import Vigil
+
+LOOK_EVERY = 1.0  # seconds between two looks for who has fallen silent
 
 
 class Staff(Protocol):
@@ -66,6 +69,8 @@ class Desk:
         self.line = line
         self._connection = connection
         self._latencies = Latencies()
+        self._listening = Listening()
+        self._look_at = 0.0
 
     @property
     def vigil(self) -> Vigil:
@@ -85,6 +90,16 @@ class Desk:
             OperatorError: the broker refuses us.
         """
         self.serve(self._connection.take(timeout))
+        steady = time.monotonic()
+        if steady >= self._look_at:
+            self._look_at = steady + LOOK_EVERY
+            now = time.time()
+            self.look(now, self._listening.since(is_ready=self._connection.ready, now=now, steady=steady))
+
+    def look(self, now: float, since: float) -> None:
+        """Publish what there is to say although nothing came; see `Line.look`."""
+        for news in self.line.look(now, since):
+            self._connection.publish(*news)
 
     def serve(self, messages: Sequence[Message]) -> None:
         """Judge messages, and publish what there is to say."""

@@ -17,6 +17,7 @@ from edge.cohort import Verdicts
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Phase = Literal["open", "update", "close"]
+ACKNOWLEDGED, FALSE_ALARM = "acknowledged", "false_alarm"
 RISE = 1.1  # an update is worth a message when the peak rose by a tenth
 MOST_CARRIERS, LEAST_SHARE = 5, 0.1  # of the sensors that are named beside the one that carries most
 
@@ -61,11 +62,12 @@ class Event:
     Attributes:
         id: stable: stream, kind and start.
         stream: its name.
-        kind: `forecast`, the only kind so far: what came was not what was expected.
+        kind: `forecast`: what came was not what was expected; the others are those of `edge.finding`, or `maintenance`.
         phase: what is new: `open`, `update` or `close`.
         start, end: Unix seconds UTC of the first and the newest flagged sample.
-        samples: how many samples were flagged.
+        samples: how many samples were flagged; 0 of another kind than `forecast`.
         peak: the strangest of them.
+        feedback: what a person said of it: `acknowledged`, `false_alarm` or nothing.
     """
 
     id: str
@@ -76,6 +78,7 @@ class Event:
     end: float
     samples: int
     peak: Peak
+    feedback: str = ""
 
 
 @dataclass(slots=True)
@@ -105,6 +108,23 @@ class Events:
         """Return the id of a stream's open event, or an empty text."""
         found = self._open.get(row)
         return found.event.id if found else ""
+
+    def current(self, row: int) -> list[Event]:
+        """Return the open event of a stream, if there is one."""
+        found = self._open.get(row)
+        return [found.event] if found else []
+
+    def acknowledge(self, row: int) -> list[Event]:
+        """Take note that a person knows of a stream's open event; return what is new."""
+        found = self._open.get(row)
+        if found is None or found.event.feedback:
+            return []
+        found.event = replace(found.event, phase="update", feedback=ACKNOWLEDGED)
+        return [found.event]
+
+    def dismiss(self, row: int) -> list[Event]:
+        """Take a stream's open event for a false alarm, which ends it; return what is new."""
+        return [replace(self._close(row), feedback=FALSE_ALARM)] if row in self._open else []
 
     def count(self) -> int:
         """Return how many events are open."""

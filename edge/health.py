@@ -39,6 +39,7 @@ class BundleReport(TypedDict):
 
     streams: int
     events_open: int
+    suppressed: int
     shelved: int
     grid: dict[str, int]
     experts: dict[str, float]
@@ -66,7 +67,8 @@ def report(line: Line, latencies: Latencies) -> Report:
     bundles: list[BundleReport] = [
         {
             "streams": len(service.cohort.streams),
-            "events_open": service.events.count(),
+            "events_open": service.count(),
+            "suppressed": service.maintenance.suppressed,
             "shelved": service.cohort.shelved(),
             "grid": asdict(service.counts),
             "experts": {name: round(weight, 3) for name, weight in service.cohort.trust().items()},
@@ -110,6 +112,7 @@ def _merge_bundle(same: Sequence[BundleReport]) -> BundleReport:
     return {
         "streams": streams,
         "events_open": sum(one["events_open"] for one in same),
+        "suppressed": sum(one["suppressed"] for one in same),
         "shelved": sum(one["shelved"] for one in same),
         "grid": dict(grid),
         "experts": {name: round(weight, 3) for name, weight in weights.items()},

@@ -29,7 +29,7 @@ from edge.config import Config
 from edge.errors import OperatorError
 from edge.health import Report
 from edge.mailbox import Counters, Inbox, Message
-from edge.worker import Order, Start, Told
+from edge.worker import Look, Order, Start, Told
 
 # With -m the classes that are sent would be called `__main__`, which is somebody else here.
 MAIN = "from edge.worker import main; main()"
@@ -77,6 +77,7 @@ class Keeper:
         self._is_new = True  # the present worker has said nothing yet
         self._heard_at = inf  # by the clock that never jumps
         self._gone = Counters()  # what workers published that are no more
+        self._look: Look | None = None  # what to ask next
         self._stopping = threading.Event()
         self._pipe: Pipe | None = None
         self.process: subprocess.Popen[bytes] | None = None
@@ -85,6 +86,10 @@ class Keeper:
     def start(self) -> None:
         """Begin."""
         self._thread.start()
+
+    def look(self, look: Look) -> None:
+        """Ask, with the next order, who has fallen silent."""
+        self._look = look
 
     def stop(self) -> None:
         """Let the worker end after what it is at; `join` waits for it."""
@@ -169,15 +174,23 @@ class Keeper:
         if self._bytes > max(JOURNAL, len(self._kept or b"")) and time.monotonic() >= self._ask_at:
             self._ask()
         messages = self._inbox.take(TICK)
-        if messages:
-            self._order(messages)
+        look, self._look = self._look, None
+        if messages or look is not None:
+            self._order(messages, look=look)
         self._hear_all()
 
-    def _order(self, messages: Sequence[Message], *, wants_snapshot: bool = False, wants_report: bool = False) -> None:
+    def _order(
+        self,
+        messages: Sequence[Message],
+        *,
+        look: Look | None = None,
+        wants_snapshot: bool = False,
+        wants_report: bool = False,
+    ) -> None:
         assert self._pipe is not None
         self._bytes += _size(messages)
         self._last += 1
-        order = Order(self._last, messages, is_silent=False, wants_snapshot=False, wants_report=False)
+        order = Order(self._last, messages, look, is_silent=False, wants_snapshot=False, wants_report=False)
         self._journal.append(order)
         order = order._replace(wants_snapshot=wants_snapshot, wants_report=wants_report)
         self._pipe.send(order)

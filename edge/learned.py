@@ -7,6 +7,7 @@ from edge.experts import Experience
 from edge.interval import Leeway
 from edge.rows import Doubles
 from edge.scale import Scaling
+from edge.usual import Usual
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,8 @@ class Learned:
         calibration: what the scorer knows.
         false_alarms_per_week: the alarm budget of one stream.
         close_after: calm samples that end an event.
+        usual: what the sensors showed beside their forecasts.
+        units: of the sensors; empty where nobody knows.
     """
 
     sensors: tuple[str, ...]
@@ -54,3 +57,5 @@ class Learned:
     calibration: Calibration
     false_alarms_per_week: float
     close_after: int
+    usual: Usual
+    units: tuple[str, ...]

@@ -5,27 +5,28 @@ be published. The daemon and the tests drive the same object.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import nan
+from math import isnan, nan
 from pathlib import Path
 
 import numpy as np
 
-from edge import message
+from edge import feedback, message
 from edge.addresses import MOST_TOPICS, Addresses, Refused, Table
-from edge.cohort import Cohort, Verdicts, waves
+from edge.cohort import Verdicts
 from edge.config import Config, StreamConfig
 from edge.errors import ReadingError
-from edge.event import Event, Events
-from edge.grid import Grid, GridCounts, Sample
+from edge.event import Event
 from edge.learned import Learned
 from edge.message import Outgoing
 from edge.payloads import Dialect
 from edge.reading import Readings
 from edge.runtime import Model
+from edge.service import Service
 from edge.vigil import FirstRefusals, Vigil, Watched, patience
 
+FEEDBACK = "/feedback"  # what a stream's topic for it ends with
 NAMED = 80  # characters kept of a refused payload
 
 
@@ -60,39 +61,6 @@ class ReadingCounts:
             self.last_refused = f"{topic}: {reason}: {detail}"[: 4 * NAMED]
 
 
-class Service:
-    """Hold one bundle in service: its cohort, its events, the grid of each stream, and the samples that wait."""
-
-    def __init__(self, learned: Learned, model: Model) -> None:
-        """Start with no stream."""
-        self.cohort = Cohort(learned, model, model.units)
-        self.events = Events(self.cohort.streams, learned.sensors)
-        self.counts = GridCounts()
-        self.rows: dict[str, int] = {}
-        self.grids: list[Grid] = []
-        self.publish: list[tuple[str, ...]] = []
-        self.tells_forecasts = False
-        self.waiting: list[tuple[int, Sample]] = []
-
-    def admit(self, stream: str, table: StreamConfig) -> int:
-        """Add a stream and return its row."""
-        learned = self.cohort.learned
-        detection = table.detection
-        row = self.rows[stream] = self.cohort.admit(stream, detection.false_alarms_per_week, detection.close_after)
-        self.grids.append(
-            Grid(
-                len(learned.sensors),
-                learned.period,
-                max_gap=learned.max_gap,
-                future=table.grid.future,
-                counts=self.counts,
-            )
-        )
-        self.publish.append(table.publish)
-        self.tells_forecasts |= "forecast" in table.publish
-        return row
-
-
 class Route:
     """Bind a table [streams.NAME] to the bundle that serves it."""
 
@@ -112,6 +80,11 @@ class Target:
     route: Route
     row: int
     sensor: int | None
+
+    @property
+    def sensors(self) -> Sequence[int]:
+        """Which sensors a payload speaks for."""
+        return range(len(self.route.sensors)) if self.sensor is None else (self.sensor,)
 
 
 class Line:
@@ -143,6 +116,7 @@ class Line:
         )
         self.vigil = Vigil([route.watched for route in self._routes])
         self._base = message.root(config.node.prefix, config.node.name)
+        self._hears_feedback = config.node.feedback
         self._targets: dict[str, Target] = {}
 
     def receive(self, topic: str, payload: bytes, *, retained: bool, received_at: float) -> None:
@@ -158,7 +132,11 @@ class Line:
         if retained:
             self.counts.retained += 1
             return
-        target = self._targets.get(topic) or self._find(topic)
+        target = self._targets.get(topic)
+        if target is None and self._hears_feedback and topic.startswith(self._base) and topic.endswith(FEEDBACK):
+            self._hear(topic, payload, received_at)
+            return
+        target = target or self._find(topic)
         if target is None:
             return
         target.route.watched.payloads += 1
@@ -166,37 +144,64 @@ class Line:
             self._decode(target, topic, payload, received_at)
         except ReadingError as refused:
             self._refuse(target.route, topic, refused.reason, refused.detail)
+            target.route.service.refuse(target.row, received_at, target.sensors)
 
     def advance(self) -> list[Outgoing]:
         """Judge all samples that wait and return what is to be published, in order."""
         news: list[Outgoing] = []
         for service in self.services:
-            waiting, service.waiting = service.waiting, []
-            for wave in waves(waiting):
-                verdicts = service.cohort.advance(wave)
-                for event in service.events.advance(verdicts):
+            for event in service.news():
+                news += self._tell_event(service, event)
+            for judged in service.advance():
+                for event in judged.news:
                     news += self._tell_event(service, event)
-                news += self._tell_states(service, verdicts)
+                news += self._tell_states(service, judged.verdicts)
         return news
+
+    def look(self, now: float, since: float) -> list[Outgoing]:
+        """Return what is to be published although nothing came: silence, and the end of maintenance.
+
+        Args:
+            now: Unix seconds UTC by our clock.
+            since: from when on we listen without a pause; infinite if we do not.
+        """
+        return [
+            told
+            for service in self.services
+            for event in service.look(now, since)
+            for told in self._tell_event(service, event)
+        ]
 
     def _decode(self, target: Target, topic: str, payload: bytes, received_at: float) -> None:
         route = target.route
         decoded = route.decoder.decode(payload)
-        for refused in decoded.refused:
-            self._refuse(route, topic, refused.reason, refused.detail)
         values = decoded.values
         if target.sensor is not None:
             heard = [nan] * len(route.sensors)
             heard[target.sensor] = values[0]
             values = tuple(heard)
         time = received_at if decoded.time is None else decoded.time
-        readings = Readings(time, values, received_at, whole=target.sensor is None)
         service = route.service
+        if decoded.refused:
+            for refused in decoded.refused:
+                self._refuse(route, topic, refused.reason, refused.detail)
+            service.refuse(target.row, time, [sensor for sensor in target.sensors if isnan(values[sensor])])
         future = service.counts.future
-        for sample in service.grids[target.row].push(readings):
-            service.waiting.append((target.row, sample))
+        service.take(target.row, Readings(time, values, received_at, whole=target.sensor is None))
         if service.counts.future != future:
             self._note(route, topic, "future", f"its time is {time - received_at:.0f} s after its arrival")
+
+    def _hear(self, topic: str, payload: bytes, received_at: float) -> None:
+        """Take what a person says of a stream."""
+        stream = topic[len(self._base) : -len(FEEDBACK)]
+        service = next((service for service in self.services if stream in service.rows), None)
+        if service is None:
+            self.counts.unrouted += 1
+            return
+        try:
+            service.hear(stream, feedback.parse(payload), received_at)
+        except ReadingError as refused:
+            self.counts.refuse(topic, refused.reason, refused.detail)
 
     def _note(self, route: Route, topic: str, reason: str, detail: str) -> None:
         self.firsts.note(route.watched.name, topic, reason, detail)
@@ -227,8 +232,8 @@ class Line:
     def _tell_event(self, service: Service, event: Event) -> list[Outgoing]:
         wanted = service.publish[service.rows[event.stream]]
         news = [message.event(self._base, event)] if "event" in wanted else []
-        if "anomaly" in wanted and event.phase != "update":
-            news.append(message.anomaly(self._base, event))
+        if "anomaly" in wanted and event.phase != "update" and event.kind != "maintenance":
+            news.append(message.anomaly(self._base, event, service.open_events(event.stream)))
         return news
 
     def _tell_states(self, service: Service, verdicts: Verdicts) -> list[Outgoing]:

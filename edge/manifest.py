@@ -1,7 +1,7 @@
 """Describe a bundle: the tables of `manifest.json`, and what the cohort learns from them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
 
 import numpy as np
@@ -25,6 +25,7 @@ from edge.manifest_tables import (
     ScalingTable,
     ScoreTable,
     SensorTable,
+    UsualTable,
 )
 from edge.reading import parse_time
 from edge.scale import Scaling
@@ -64,6 +65,7 @@ class Manifest:
     libraries: Mapping[str, str]
     members: Mapping[str, str]
     signature: str | None = None
+    usual: UsualTable = field(default_factory=UsualTable)
 
     def __post_init__(self) -> None:
         """Refuse tables that do not fit each other, all at once."""
@@ -129,6 +131,9 @@ class Manifest:
             **{f"interval.extra.{side}": table for side, table in zip(SIDES, self.interval.extra, strict=True)},
             **{f"interval.reach.{side}": table for side, table in zip(SIDES, self.interval.reach, strict=True)},
         }
+        usual = self.usual
+        if usual != UsualTable():
+            rows |= {f"usual.{name}": getattr(usual, name) for name in ("low", "high", "flat", "silent")}
         wrong = [
             f"{name}: must have {sensors} numbers, got {len(row)}" for name, row in rows.items() if len(row) != sensors
         ]
@@ -179,4 +184,6 @@ class Manifest:
             calibration=self.score.calibration(),
             false_alarms_per_week=self.detection.false_alarms_per_week,
             close_after=self.detection.close_after,
+            usual=self.usual.usual(len(self.sensors)),
+            units=tuple(sensor.unit for sensor in self.sensors),
         )

@@ -9,6 +9,7 @@ from edge.errors import ConfigError, quote
 from edge.evidence import Calibration
 from edge.experts import EXPERTS
 from edge.tail import Means, Peaks
+from edge.usual import Usual, unknown
 
 SIDES = ("below", "above")
 
@@ -22,6 +23,21 @@ class SensorTable:
 
     name: str
     unit: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsualTable:
+    """Hold what is usual of each sensor, see `edge.usual.Usual`; empty in a bundle of before there was such a table."""
+
+    low: Row = ()
+    high: Row = ()
+    flat: Row = ()
+    silent: Row = ()
+
+    def usual(self, sensors: int) -> Usual:
+        """Return it as arrays."""
+        nobody_knows = unknown(sensors)
+        return nobody_knows if not self.low else Usual(*map(np.array, (self.low, self.high, self.flat, self.silent)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -141,6 +141,7 @@ def event(base: str, news: Event) -> Outgoing:
         "samples": news.samples,
         "peak": {"time": iso(news.peak.time), "score": news.peak.score},
         "explanation": {**_carrier(first), "others": [_carrier(other) for other in others]},
+        "feedback": news.feedback or None,
     }
     return Outgoing(f"{base}{news.stream}/event", orjson.dumps(table), 1, False, None)
 
@@ -150,18 +151,24 @@ def _carrier(carrier: Carrier) -> dict[str, Json]:
     return asdict(carrier)
 
 
-def anomaly(base: str, news: Event) -> Outgoing:
+def anomaly(base: str, news: Event, others: Sequence[Event]) -> Outgoing:
     """Say whether a stream has an open event: topic `<stream>/anomaly`, retained.
+
+    Args:
+        base: what every topic begins with.
+        news: the event that opened or closed.
+        others: what else is open, the oldest first: while anything is, the stream is anomalous.
 
     An event is not over because the daemon stops: what is kept then says `true` until an event of this stream closes
     again. Whether anybody watches says the topic `status`: with `stopped` or `offline` this is the last word, not the
     present.
     """
-    is_open = news.phase != "close"
+    left = others[0] if others and news.phase == "close" else news
+    is_open = left.phase != "close"
     table: dict[str, Json] = {
         "anomaly": is_open,
-        "since": iso(news.start) if is_open else iso(news.end),
-        "event": news.id,
+        "since": iso(left.start) if is_open else iso(left.end),
+        "event": left.id,
     }
     return Outgoing(f"{base}{news.stream}/anomaly", orjson.dumps(table), 1, True, None)
 

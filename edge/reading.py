@@ -23,6 +23,7 @@ REASONS = (
     "wrong_type",  # true, false, a list or a table
     "not_a_number",  # any other text
     "time",  # an event time that cannot be read, or before 1970
+    "feedback",  # what a person said of a stream is none of the words for it
     "stream_name",  # the topic makes no name that a stream may have
 )
 

@@ -8,6 +8,7 @@ Two references follow slow change, and never learn from a flagged sample: the sc
 within bounds, and the level that a sensor is held against follows the season.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +26,7 @@ from edge.evidence import (
     is_new,
     smooth,
 )
-from edge.rows import At, Bools, Doubles, Floats, Numbers, all_of, any_of, grow_planes, keep, pick, some
+from edge.rows import At, Bools, Doubles, Floats, Numbers, all_of, any_of, grow, grow_planes, keep, pick, some
 
 CALM = 3.0  # half-widths, and spreads: what the references learn of one sample at most
 SCALE_STEPS = 1000.0  # steps over which the slow scale follows the noise
@@ -104,6 +105,8 @@ class Scorer:
         # Scale; reference; samples that the reference has learned.
         self._kept: Floats = np.zeros((3, 0, sensors), dtype=np.float32)
         self._days = DailyProfile(period, sensors)
+        self._ignored: Bools = np.zeros((0, sensors), dtype=np.bool_)
+        self._ignores = False
         self._alarms = Alarms(CHANNELS, sensors, close_after)
 
     def admit(self, capacity: int) -> None:
@@ -113,11 +116,21 @@ class Scorer:
         self._kept = grow_planes(self._kept, capacity, 0.0)
         self._kept[0, held:] = 1.0
         self._days.admit(capacity)
+        self._ignored = grow(self._ignored, capacity, 0.0)
         self._alarms.admit(capacity)
 
     def allow(self, row: int, false_alarms_per_week: float, close_after: int | None = None) -> None:
         """Set the alarm budget of a stream, and how many calm samples end its events."""
         self._alarms.allow(row, allowed_share(false_alarms_per_week, self._period), close_after)
+
+    def ignore(self, row: int, sensors: Sequence[bool]) -> None:
+        """Say which sensors of a stream are never anomalous, whatever they measure."""
+        self._ignored[row] = sensors
+        self._ignores |= any(sensors)
+
+    def dismiss(self, row: int) -> None:
+        """Take the open event of a stream for none: what carries it is shelved until it has been calm for long."""
+        self._alarms.dismiss(row)
 
     def shelved(self) -> int:
         """Count the statistics that were strange for so long that they are no longer told, over all streams."""
@@ -155,6 +168,8 @@ class Scorer:
         scale, reference, followed = kept
         found = features(level - reference, quotient / scale, self._others)
         surprise = self._surprise(rows, times, level, found, measured)
+        if self._ignores:
+            surprise *= ~self._ignored[rows]
         judged = self._alarms.judge(rows, surprise)
         flagged = judged.score > 1.0
         share, learned = np.zeros(level.shape), measured

@@ -7,7 +7,7 @@ from dataclasses import replace
 from zlib import crc32
 
 from edge.addresses import MOST_TOPICS, Address, Addresses, Table
-from edge.line import ReadingCounts
+from edge.line import FEEDBACK, ReadingCounts
 from edge.vigil import FirstRefusals
 
 
@@ -18,13 +18,15 @@ class Shards:
     neither that a name is another topic's, nor that there are too many streams.
     """
 
-    def __init__(self, tables: Sequence[Table], workers: int) -> None:
+    def __init__(self, tables: Sequence[Table], workers: int, base: str | None = None) -> None:
         """Take the tables [streams.NAME].
 
         Args:
             tables: all of the configuration.
             workers: how many there are.
+            base: what our own topics begin with, where feedback is heard; None if it is not.
         """
+        self._base = base
         self._firsts = FirstRefusals()
         self._tables = tables
         self._addresses = Addresses(tables)
@@ -54,9 +56,11 @@ class Shards:
     def _find(self, topic: str) -> int | None:
         if len(self._known) >= MOST_TOPICS:
             self._known.clear()
+        if self._base is not None and topic.startswith(self._base) and topic.endswith(FEEDBACK):
+            return self._share(topic[len(self._base) : -len(FEEDBACK)])
         found = self._addresses.find(topic)
         if isinstance(found, Address):
-            self._known[topic] = crc32(found.stream.encode()) % self._workers + 1
+            self._known[topic] = self._share(found.stream)
             return self._known[topic]
         with self._lock:
             self._counts.received += 1
@@ -68,3 +72,6 @@ class Shards:
                 self._counts.refuse(topic, found.reason, found.detail)
                 self._firsts.note(name, topic, found.reason, found.detail)
         return None
+
+    def _share(self, stream: str) -> int:
+        return crc32(stream.encode()) % self._workers + 1

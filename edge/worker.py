@@ -33,12 +33,20 @@ class Start(NamedTuple):
     kept: bytes | None
 
 
+class Look(NamedTuple):
+    """Ask who has fallen silent, see `edge.line.Line.look`."""
+
+    now: float
+    since: float
+
+
 class Order(NamedTuple):
     """Tell a worker what to judge.
 
     Attributes:
         number: counted from 1 on.
         messages: oldest first.
+        look: what to look for afterwards; None for nothing.
         is_silent: whether what there is to say of them was said before.
         wants_snapshot: whether the line shall be sent back afterwards.
         wants_report: whether the counters shall be told afterwards, however short the last report is ago.
@@ -46,6 +54,7 @@ class Order(NamedTuple):
 
     number: int
     messages: Sequence[Message]
+    look: Look | None
     is_silent: bool
     wants_snapshot: bool
     wants_report: bool
@@ -115,6 +124,10 @@ class Worker:
             self._desk.judge(order.messages)
         else:
             self._desk.serve(order.messages)
+        if order.look is not None:
+            news = self._desk.line.look(*order.look)
+            for one in [] if order.is_silent else news:
+                self._connection.publish(*one)
         self._done = order.number
         self._wants_snapshot, self._wants_report = order.wants_snapshot, order.wants_report
 

@@ -12,12 +12,15 @@ from pathlib import Path
 
 from edge.config import Config
 from edge.connection import Connection
+from edge.desk import LOOK_EVERY
 from edge.health import Report, merge
 from edge.keeper import GOODBYE, Keeper
 from edge.learned import Learned
+from edge.listening import Listening
 from edge.runtime import Model
 from edge.shards import Shards
 from edge.vigil import Vigil, Watched, patience
+from edge.worker import Look
 
 
 class Workers:
@@ -44,6 +47,8 @@ class Workers:
             shards: which says so.
         """
         self._connection, self._shards = connection, shards
+        self._listening = Listening()
+        self._look_at = 0.0
         self.keepers = [Keeper(config, place, inbox) for place, inbox in enumerate(connection.inboxes) if place > 0]
         self.vigil = Vigil(
             [
@@ -83,10 +88,15 @@ class Workers:
             RuntimeError: a worker cannot be kept alive.
         """
         self._connection.take(timeout)  # nothing goes into the first inbox: this waits, and raises
-        now = time.monotonic()
+        now, steady = time.time(), time.monotonic()
+        since = self._listening.since(is_ready=self._connection.ready, now=now, steady=steady)
         for keeper in self.keepers:
-            keeper.kill_if_hung(now)
+            keeper.kill_if_hung(steady)
             keeper.check()
+            if steady >= self._look_at:
+                keeper.look(Look(now, since))
+        if steady >= self._look_at:
+            self._look_at = steady + LOOK_EVERY
         payloads = self.report().payloads
         for table in self.vigil.tables:
             table.payloads = payloads.get(table.name, 0)

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -20,13 +21,15 @@ from edge.replay import Replay
 
 ROOT = Path(__file__).parent.parent
 MOTES = tuple(ROOT / "data" / "wsn" / f"singlehop_indoor_moteid{mote}.csv.gz" for mote in (1, 2))
+Cell = Literal["lstm", "gru", "rnn", "none"]
+Mode = Literal["dynamic", "float32", "float16", "int8"]
 TAUGHT_ROWS = 420
 REPLAYED_ROWS = 900
 STAMP = "stamp.json"
 FAILED = 1e6  # squared spreads: the loss of an expert that is never asked
-QUANTISED = ("dynamic", "float32", "float16", "int8")
+QUANTISED: tuple[Mode, ...] = ("dynamic", "float32", "float16", "int8")
 # What is taught, and the quantisations that it is converted to.
-TAUGHT: Mapping[str, tuple[str, tuple[int, ...], tuple[str, ...]]] = {
+TAUGHT: Mapping[str, tuple[Cell, tuple[int, ...], tuple[Mode, ...]]] = {
     "lstm": ("lstm", (40,), QUANTISED),
     "gru": ("gru", (40,), ("dynamic",)),
     "rnn": ("rnn", (40,), ("dynamic",)),
@@ -54,11 +57,12 @@ def make(folder: Path) -> None:
     """Fit, convert and replay every bundle; the stamp is written last."""
     from edge.bundle import write_atomically
     from edge.experts import EXPERTS
-    from training.fit import ParityError, serve, teach
+    from training.fit import ParityError, serve
     from training.pack import pack
     from training.prepare import prepare
     from training.recipe import Architecture, Data, Quantisation, Recipe, Training
     from training.series import read
+    from training.teach import teach
 
     recordings = read(MOTES, rows=TAUGHT_ROWS, until=None)
     data = Data(window=16, lags=8, horizons=(1, 3), max_gap=4)
@@ -99,7 +103,7 @@ def _replayed(path: Path) -> bytes:
 
 def _stamp() -> dict[str, str]:
     """Hash every source and every file of data that the bundles were made from."""
-    loaded = {Path(module.__file__) for module in sys.modules.values() if getattr(module, "__file__", None)}
+    loaded = {Path(file) for module in sys.modules.values() if (file := getattr(module, "__file__", None))}
     ours = {path.resolve() for path in loaded if path.resolve().is_relative_to(ROOT)} | set(MOTES)
     names = sorted(str(path.relative_to(ROOT)) for path in ours if path.relative_to(ROOT).parts[0] in _OURS)
     return {name: _digest(ROOT / name) for name in names}

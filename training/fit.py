@@ -32,6 +32,7 @@ from training.prepare import Prepared, prepare
 from training.recipe import Recipe
 from training.rehearse import Rehearsed, rehearse
 from training.teach import Say, Taught, teach
+from training.usual import learn_usual
 from training.windows import Steps, part
 
 Doubles = NDArray[np.float64]
@@ -162,6 +163,8 @@ def _learned(prepared: Prepared, taught: Taught, recipe: Recipe) -> Learned:
         calibration=unknowing(len(prepared.sensors)),
         false_alarms_per_week=recipe.detection.false_alarms_per_week,
         close_after=recipe.detection.close_after,
+        usual=learn_usual(prepared.series, prepared.cuts),
+        units=("",) * len(prepared.sensors),
     )
 
 

@@ -27,8 +27,10 @@ from edge.manifest_tables import (
     ScalingTable,
     ScoreTable,
     SensorTable,
+    UsualTable,
 )
 from edge.message import iso
+from edge.usual import Usual
 from training.card import card
 from training.fit import Fitted
 from training.prepare import Prepared
@@ -81,6 +83,7 @@ def describe(fitted: Fitted, prepared: Prepared, recipe: Recipe, version: int) -
         recipe_sha256=hashlib.sha256(orjson.dumps(recipe)).hexdigest(),
         libraries={"tidegate": edge.__version__, **{name: installed(name) for name in LIBRARIES}},
         members={},
+        usual=_usual(learned.usual),
     )
 
 
@@ -145,6 +148,10 @@ def _score(calibration: Calibration) -> ScoreTable:
 def _levels(positions: list[float]) -> tuple[float, ...]:
     """Return the different levels of a sensor of no more than two, none of the others."""
     return tuple(dict.fromkeys(level for level in positions if not isnan(level)))
+
+
+def _usual(usual: Usual) -> UsualTable:
+    return UsualTable(low=_row(usual.low), high=_row(usual.high), flat=_row(usual.flat), silent=_row(usual.silent))
 
 
 def _row(array: NDArray[np.float64]) -> tuple[float, ...]:

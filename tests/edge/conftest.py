@@ -22,6 +22,7 @@ from edge.interval import no_leeway
 from edge.learned import Learned
 from edge.scale import Scaling
 from edge.tail import Means, Peaks
+from edge.usual import unknown
 from tests import make_bundles
 
 ROOT = make_bundles.ROOT
@@ -75,6 +76,8 @@ def learned_by_hand(**changes: object) -> Learned:
         calibration=calm_calibration(2),
         false_alarms_per_week=1e9,
         close_after=2,
+        usual=unknown(2),
+        units=("", ""),
     )
     return replace(known, **changes)
 

@@ -8,7 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from edge.config import BrokerConfig, Config, DetectionConfig, GridConfig, NodeConfig, StreamConfig, load
+from edge.config import (
+    BrokerConfig,
+    Config,
+    DetectionConfig,
+    GridConfig,
+    NodeConfig,
+    SensorDetectionConfig,
+    StreamConfig,
+    load,
+)
 from edge.errors import ConfigError, ReadingError
 from edge.payloads.plain import Plain
 from edge.topics import stream_name
@@ -63,9 +72,11 @@ def test_the_sample_shows_every_key_that_has_a_default() -> None:
     for keys, shape in zip(shown, (NodeConfig, BrokerConfig, StreamConfig, GridConfig), strict=True):
         assert set(keys) == {key.name for key in fields(shape)}
     # TOML has no word for None, so what the bundle decides can only be explained.
-    assert boiler["detection"] == {}
-    explained = re.findall(r"^##  +(\w+) = ", SAMPLE.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    assert {key.name for key in fields(DetectionConfig)} <= set(explained)
+    explained = set(re.findall(r"^##  +(\w+) = ", SAMPLE.read_text(encoding="utf-8"), flags=re.MULTILINE))
+    detection = boiler["detection"]
+    assert {key.name for key in fields(DetectionConfig)} <= explained | set(detection)
+    assert detection["sensors"] == {}
+    assert {key.name for key in fields(SensorDetectionConfig)} <= explained | set(detection)
 
 
 def test_a_configuration_needs_a_stream_alone() -> None:
@@ -133,6 +144,10 @@ def test_every_value_is_held_to_its_rule(table: str, key: str, value: object, ru
         ("grid", {"future": -1}, "grid.future: must be >= 0"),
         ("detection", {"false_alarms_per_week": 0}, "detection.false_alarms_per_week: must be > 0"),
         ("detection", {"close_after": 0}, "detection.close_after: must be at least 1"),
+        ("detection", {"kinds": ["range", "range"]}, "detection.kinds: must not say the same twice"),
+        ("detection", {"kinds": ["odd"]}, "detection.kinds[0]: must be one of 'forecast', 'silence'"),
+        ("detection", {"sensors": {"t": {"low": 2, "high": 1}}}, "detection.sensors.t.high: must be > low, 2"),
+        ("detection", {"sensors": {"t": {"kinds": ["odd"]}}}, "detection.sensors.t.kinds[0]: must be one of"),
         ("colour", "red", "colour: must be one of bundle, detection, dialect"),
     ],
 )

@@ -84,7 +84,8 @@ def test_an_event_opens_with_its_explanation_and_has_no_end() -> None:
             payload=b'{"id":"boiler-forecast-19700101T000010Z","phase":"open","kind":"forecast",'
             b'"start":"1970-01-01T00:00:10Z","end":null,"samples":1,'
             b'"peak":{"time":"1970-01-01T00:00:10Z","score":1.5},'
-            b'"explanation":{"sensor":"warm","share":1.0,"expected":20.0,"lower":19.5,"upper":20.5,"actual":23.0,"others":[]}}',
+            b'"explanation":{"sensor":"warm","share":1.0,"expected":20.0,"lower":19.5,"upper":20.5,"actual":23.0,"others":[]},'
+            b'"feedback":null}',
             qos=1,
             retain=False,
             expiry=None,
@@ -98,14 +99,15 @@ def test_an_event_closes_with_its_end_and_its_peak() -> None:
         b'{"id":"boiler-forecast-19700101T000010Z","phase":"close","kind":"forecast",'
         b'"start":"1970-01-01T00:00:10Z","end":"1970-01-01T00:00:30Z","samples":3,'
         b'"peak":{"time":"1970-01-01T00:00:20Z","score":3.0},'
-        b'"explanation":{"sensor":"warm","share":1.0,"expected":20.0,"lower":19.5,"upper":20.5,"actual":24.0,"others":[]}}'
+        b'"explanation":{"sensor":"warm","share":1.0,"expected":20.0,"lower":19.5,"upper":20.5,"actual":24.0,"others":[]},'
+        b'"feedback":null}'
     )
 
 
 def test_whether_a_stream_is_anomalous_is_retained_with_since_when() -> None:
     events = Events(["boiler"], SENSORS)
     news = [one for step, score in enumerate((0.5, 1.5, 1.5, 0.0)) for one in events.advance(verdict(score, step))]
-    opened, closed = (message.anomaly(BASE, one) for one in news)
+    opened, closed = (message.anomaly(BASE, one, []) for one in news)
     topic = "tidegate/edge1/boiler/anomaly"
     assert opened == message.Outgoing(
         topic,

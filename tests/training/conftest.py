@@ -16,6 +16,7 @@ from edge.learned import Learned
 from edge.manifest import Manifest
 from edge.recording import Recording
 from edge.scale import Scaling, width
+from edge.usual import unknown
 from training.calibrate import unknowing
 from training.fit import Fitted, serve
 from training.pack import pack
@@ -144,6 +145,8 @@ def learned_of(sensors: int, *, horizons: tuple[int, ...] = (1, 3), window: int 
         calibration=unknowing(sensors),
         false_alarms_per_week=1.0,
         close_after=3,
+        usual=unknown(sensors),
+        units=("",) * sensors,
     )
 
 

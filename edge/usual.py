@@ -1,0 +1,29 @@
+"""Hold what a recorded history showed of each sensor beside its forecasts: its range, and how still it may be."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge.rows import Doubles
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """Hold what is usual; every array has shape (sensors,), nan where nobody knows.
+
+    Attributes:
+        low, high: the smallest and the largest value, sensor units.
+        flat: steps of the longest run of one value.
+        silent: steps of the longest time without a measurement.
+    """
+
+    low: Doubles
+    high: Doubles
+    flat: Doubles
+    silent: Doubles
+
+
+def unknown(sensors: int) -> Usual:
+    """Return what is usual of sensors that nobody knows."""
+    nothing = np.full(sensors, np.nan)
+    return Usual(nothing, nothing, nothing, nothing)

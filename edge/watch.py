@@ -1,0 +1,102 @@
+"""Watch the streams of a cohort for what no forecast tells: silence, frozen sensors, wrong values, bad payloads."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import inf
+
+import numpy as np
+
+from edge.cohort import Verdicts
+from edge.condition import Conditions
+from edge.event import Event
+from edge.finding import Kind
+from edge.frozen import Frozen
+from edge.learned import Learned
+from edge.limits import Bounds, Limits
+from edge.quality import Quality
+from edge.rows import at
+from edge.silence import Silence
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Say what is told of one sensor of a stream.
+
+    Attributes:
+        kinds: the kinds of anomaly.
+        per_week: the alarm budget of silence and frozen.
+        bounds: the lowest and the highest value that are no anomaly, sensor units.
+    """
+
+    kinds: frozenset[Kind]
+    per_week: float
+    bounds: Bounds = (-inf, inf)
+
+
+class Watch:
+    """Follow all kinds of anomaly but `forecast`.
+
+    Attributes:
+        conditions: the open events.
+    """
+
+    def __init__(self, learned: Learned, streams: Sequence[str]) -> None:
+        """Start with no stream.
+
+        Args:
+            learned: what training learned.
+            streams: their names by row; may grow.
+        """
+        usual = learned.usual
+        self._streams = streams
+        self._silence = Silence(learned.period, usual.silent * learned.period)
+        self._frozen = Frozen(usual.flat)
+        self._limits = Limits()
+        self._quality = Quality()
+        self._tells_quality: list[tuple[int, ...]] = []
+        self.conditions = Conditions(streams, learned.sensors)
+
+    def admit(self, row: int, wanted: Sequence[Wanted]) -> None:
+        """Add a stream, with what is told of each of its sensors."""
+        if row >= self._silence.capacity:
+            for memory in (self._silence, self._frozen):
+                memory.admit(row + max(8, row // 8))
+        budget = np.array([one.per_week for one in wanted])
+        for memory, kind in ((self._silence, "silence"), (self._frozen, "frozen")):
+            memory.want(row, [kind in one.kinds for one in wanted])
+            memory.patience.allow(row, budget)
+        self._limits.admit([one.bounds if "range" in one.kinds else (-inf, inf) for one in wanted])
+        self._tells_quality.append(tuple(place for place, one in enumerate(wanted) if "quality" in one.kinds))
+
+    def check(self, row: int, time: float, values: Sequence[float]) -> tuple[Sequence[float], list[Event]]:
+        """Return the values of a payload, nan where one is impossible, and what is new.
+
+        Args:
+            row: which stream.
+            time: Unix seconds UTC.
+            values: of every sensor, sensor units; nan where it was not heard.
+        """
+        kept, findings = self._limits.check(row, time, values)
+        findings += self._quality.accept(row, time, values)
+        return kept, self.conditions.advance(findings) if findings else []
+
+    def refuse(self, row: int, time: float, sensors: Iterable[int]) -> list[Event]:
+        """Take a payload without a reading of some sensors that it should have spoken of; return what is new."""
+        wanted = self._tells_quality[row]
+        return self.conditions.advance(self._quality.refuse(row, time, [one for one in sensors if one in wanted]))
+
+    def advance(self, verdicts: Verdicts, arrivals: Sequence[float]) -> list[Event]:
+        """Take the verdicts of a wave, and when its samples arrived (Unix seconds, our clock); return what is new."""
+        rows, measured = at(verdicts.rows), verdicts.measured
+        findings = self._silence.hear(rows, np.array(arrivals), measured)
+        findings += self._frozen.advance(rows, verdicts.times, verdicts.values, measured)
+        return self.conditions.advance(findings) if findings else []
+
+    def look(self, now: float, since: float) -> list[Event]:
+        """Return what is new although nothing came: who has fallen silent.
+
+        Args:
+            now: Unix seconds UTC by our clock.
+            since: from when on anybody listens without a pause.
+        """
+        return self.conditions.advance(self._silence.look(len(self._streams), now, since))

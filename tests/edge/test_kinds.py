@@ -1,0 +1,214 @@
+"""All kinds of anomaly through the whole line: what is told of a sensor that dies, sticks, lies, or is worked at."""
+
+import json
+import time
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import pytest
+
+from edge.config import BrokerConfig
+from edge.connection import Connection
+from edge.desk import Desk
+from edge.line import Line
+from edge.message import Outgoing
+from edge.usual import Usual, unknown
+from tests.lines import CLIMATE, climate, line_of, of, tell, tell_steps
+
+PRESS = "plant/a/press/climate"
+FEEDBACK = "tidegate/edge1/a-press/feedback"
+HEARS = "[node]\nfeedback = true\n" + CLIMATE
+BY_SENSOR = CLIMATE.replace("/climate", "/{sensor}").replace("[streams.plant]", '[streams.plant]\nvalue = "v"')
+
+
+def limited(low: float, high: float) -> str:
+    return CLIMATE + f"[streams.plant.detection.sensors.warm]\nlow = {low}\nhigh = {high}\n"
+
+
+def phases(published: Iterable[Outgoing]) -> list[tuple[str, str]]:
+    return [(str(event["kind"]), str(event["phase"])) for event in of("event", published)]
+
+
+def anomalies(published: Iterable[Outgoing]) -> list[tuple[object, object]]:
+    return [(told["anomaly"], told["event"]) for told in of("anomaly", published)]
+
+
+def say(line: Line, sensor: str, step: int, value: float) -> list[Outgoing]:
+    payload = json.dumps({"time": 10 * step, "v": value}).encode()
+    return tell(line, f"plant/a/press/{sensor}", payload, step)
+
+
+def wavy(step: int) -> float:
+    return 20.0 + 0.1 * (step % 3)
+
+
+def test_a_dead_sensor_is_one_silence_and_no_storm() -> None:
+    line = line_of(BY_SENSOR)
+    published = []
+    for step in range(3000):
+        published += say(line, "warm", step, wavy(step))
+        if step < 1000 or step >= 2900:
+            published += say(line, "damp", step, wavy(step))
+        published += line.look(10.0 * step, 0.0)
+    opened, closed = of("event", published)
+    assert (opened["kind"], opened["phase"], opened["start"]) == ("silence", "open", "1970-01-01T02:46:30Z")
+    assert (closed["id"], closed["phase"]) == (opened["id"], "close")
+    assert carriers(opened) == ["damp"]
+    assert anomalies(published) == [(True, opened["id"]), (False, opened["id"])]
+
+
+def carriers(event: Mapping[str, object]) -> list[str]:
+    told = event["explanation"]
+    assert isinstance(told, Mapping)
+    return [told["sensor"], *(other["sensor"] for other in told["others"])]
+
+
+def test_a_stream_whose_gateway_died_is_one_silence_of_all_its_sensors() -> None:
+    line = line_of()
+    published = tell_steps(line, PRESS, range(400))
+    published += line.look(3990.0 + 3 * 3600.0 + 1.0, 0.0)
+    (opened,) = of("event", published)
+    assert sorted(carriers(opened)) == ["damp", "warm"]
+
+
+def test_a_stuck_sensor_is_frozen_and_a_constant_one_is_not() -> None:
+    line = line_of()
+    published = []
+    for step in range(400):
+        warm = wavy(step) if step < 200 or step >= 350 else 20.0
+        published += tell(line, PRESS, climate(step, warm=warm, damp=50.0), step)
+    opened, closed = of("event", published)
+    assert (opened["kind"], opened["start"]) == ("frozen", "1970-01-01T00:33:20Z")
+    assert carriers(opened) == ["warm"]
+    assert closed["phase"] == "close"
+
+
+def test_what_cannot_be_is_out_of_range_and_no_measurement() -> None:
+    line = line_of(limited(-40.0, 125.0))
+    published = tell_steps(line, PRESS, range(20))
+    published += tell(line, PRESS, climate(20, warm=999.0), 20)
+    published += tell(line, PRESS, climate(21, warm=-999.0), 21)
+    published += tell_steps(line, PRESS, range(22, 30))
+    assert phases(published) == [("range", "open"), ("range", "close")]
+    states = of("state", published)
+    assert [state["values"]["warm"] for state in states[19:23]] == [20.0, None, None, 20.0]  # type: ignore[index]
+    assert not any(state["anomaly"] for state in states)
+
+
+def test_the_training_datas_range_is_a_limit_where_it_is_asked_for() -> None:
+    usual = Usual(np.array([15.0, 40.0]), np.array([25.0, 60.0]), *[unknown(2).flat] * 2)
+    asked = CLIMATE + "[streams.plant.detection]\nlearned_limits = true\n"
+    for toml, expected in ((asked, [("range", "open")]), (CLIMATE, [])):
+        line = line_of(toml, usual=usual)
+        published = tell(line, PRESS, climate(0, warm=34.9), 0) + tell(line, PRESS, climate(1, warm=35.1), 1)
+        assert phases(published) == expected
+
+
+def test_payloads_that_cannot_be_read_are_told_as_such() -> None:
+    line = line_of()
+    published = tell_steps(line, PRESS, range(5))
+    for step in range(5, 15):
+        published += tell(line, PRESS, b'{"time": %d, "warm": 20.0, "damp": "broken"}' % (10 * step), step)
+    assert phases(published) == [("quality", "open")]
+    assert carriers(of("event", published)[0]) == ["damp"]
+    assert len(of("state", published)) == 15
+
+
+def test_each_kind_can_be_switched_off_for_a_stream_and_for_a_sensor() -> None:
+    only = CLIMATE + '[streams.plant.detection]\nkinds = ["silence"]\n'
+    line = line_of(only)
+    published = tell_steps(line, PRESS, range(10))
+    published += tell(line, PRESS, climate(10, warm=90.0), 10)
+    assert of("event", published) == []
+    assert not of("state", published)[-1]["anomaly"]
+    one = CLIMATE + '[streams.plant.detection.sensors.warm]\nkinds = ["silence"]\n'
+    for sensor, expected in (("warm", []), ("damp", [("forecast", "open")])):
+        line = line_of(one)
+        published = tell_steps(line, PRESS, range(10))
+        published += tell(line, PRESS, climate(10, **{sensor: 90.0}), 10)
+        assert phases(published) == expected
+
+
+def test_a_stream_is_anomalous_while_anything_is() -> None:
+    line = line_of(limited(-40.0, 125.0))
+    published = tell_steps(line, PRESS, range(10))
+    published += tell(line, PRESS, climate(10, warm=999.0), 10)
+    published += tell(line, PRESS, climate(11, warm=999.0, damp=90.0), 11)
+    published += [news for step in range(12, 16) for news in tell(line, PRESS, climate(step, warm=999.0), step)]
+    published += [news for step in range(16, 20) for news in tell(line, PRESS, climate(step), step)]
+    (out, odd) = (event["id"] for event in of("event", published) if event["phase"] == "open")
+    assert anomalies(published) == [(True, out), (True, odd), (True, out), (False, out)]
+
+
+# Feedback
+
+
+def test_feedback_is_off_unless_it_is_switched_on() -> None:
+    line = line_of()
+    tell_steps(line, PRESS, range(5))
+    assert tell(line, FEEDBACK, b"maintenance", 5) == []
+    assert line.counts.unrouted == 1
+
+
+def test_nothing_is_told_of_what_begins_during_maintenance_and_the_span_is() -> None:
+    line = line_of(HEARS)
+    published = tell_steps(line, PRESS, range(10))
+    published += tell(line, FEEDBACK, b'{"feedback": "maintenance", "for": 100}', 10)
+    for step in range(10, 20):
+        published += tell(line, PRESS, climate(step, warm=20.0 if step % 5 else 90.0), step)
+    published += line.look(201.0, 0.0)
+    assert phases(published) == [("maintenance", "open"), ("maintenance", "close")]
+    assert anomalies(published) == []
+    assert line.services[0].maintenance.suppressed > 0
+
+
+def test_an_event_says_that_a_person_knows_of_it() -> None:
+    line = line_of(HEARS)
+    published = tell_steps(line, PRESS, range(10)) + tell(line, PRESS, climate(10, warm=90.0), 10)
+    published += tell(line, FEEDBACK, b"acknowledge", 11)
+    published += [news for step in range(11, 16) for news in tell(line, PRESS, climate(step), step)]
+    assert [(event["phase"], event["feedback"]) for event in of("event", published)] == [
+        ("open", None),
+        ("update", "acknowledged"),
+        ("close", "acknowledged"),
+    ]
+
+
+def test_a_false_alarm_ends_at_once_and_what_carried_it_is_not_told_again_before_it_was_calm() -> None:
+    line = line_of(HEARS)
+    published = tell_steps(line, PRESS, range(10)) + tell(line, PRESS, climate(10, warm=90.0), 10)
+    published += tell(line, FEEDBACK, b"false_alarm", 11)
+    for step in range(11, 60):
+        published += tell(line, PRESS, climate(step, warm=20.0 if step % 4 else 90.0), step)
+    assert [(event["phase"], event["feedback"]) for event in of("event", published)] == [
+        ("open", None),
+        ("close", "false_alarm"),
+    ]
+    assert anomalies(published)[-1][0] is False
+
+
+def test_feedback_on_a_stream_that_is_not_served_or_without_a_meaning_is_counted() -> None:
+    line = line_of(HEARS)
+    tell_steps(line, PRESS, range(5))
+    tell(line, "tidegate/edge1/nobody/feedback", b"acknowledge", 5)
+    tell(line, FEEDBACK, b"off with it", 5)
+    tell(line, FEEDBACK, b"maintenance", 5, retained=True)
+    assert (line.counts.unrouted, line.counts.refused, line.counts.retained) == (1, {"feedback": 1}, 1)
+
+
+def test_the_daemon_tells_silence_though_nothing_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    line, connection = line_of(), Connection(BrokerConfig(), client_id="n", status_topic=None, subscriptions=[])
+    published: list[Outgoing] = []
+    monkeypatch.setattr(connection, "publish", lambda *news: published.append(Outgoing(*news)))
+    monkeypatch.setattr(connection, "take", lambda timeout: [])
+    desk = Desk(line, connection)
+    now = time.time()
+    for age in range(9000, 7200, -10):
+        line.receive(PRESS, json.dumps({"warm": 20.0, "damp": 50.0}).encode(), retained=False, received_at=now - age)
+    line.advance()
+    line.services[0].watch._silence._longest[:] = 600.0
+    desk.work(0.0)
+    assert published == []  # for nobody knows how long there was a broker to be heard
+    connection.ready = True
+    desk.look(now, now - 9000.0)
+    assert phases(published) == [("silence", "open")]
