@@ -29,6 +29,7 @@ class NodeConfig:
     prefix: str = "tidegate"
     health_every: float = 30.0  # seconds between health messages
     workers: int = 1  # processes that share the streams; 1: the daemon's own does all
+    trust_clock_after: float = 600.0  # seconds to wait for systemd to set the clock; without it, it is trusted at once
     feedback: bool = False  # whether people may acknowledge, dismiss and suppress events through the broker
 
     def __post_init__(self) -> None:
@@ -39,6 +40,7 @@ class NodeConfig:
             name=(re.fullmatch(r"[A-Za-z0-9_-]{1,64}", self.name) is not None, "must be 1 to 64 of A-Z a-z 0-9 _ -"),
             prefix=(is_prefix, "must be levels of a topic, as in site/tidegate, without + # NUL and $ in front"),
             health_every=(self.health_every > 0.0, "must be > 0"),
+            trust_clock_after=(self.trust_clock_after >= 0.0, "must be >= 0"),
             workers=(1 <= self.workers <= MOST_WORKERS, f"must be between 1 and {MOST_WORKERS}"),
         )
 
@@ -106,10 +108,14 @@ class GridConfig:
     """What the bundle leaves open about time: the table [streams.NAME.grid]."""
 
     future: float = 60.0  # seconds a reading may be ahead of its arrival: clocks differ, but hardly by more
+    lateness: float | None = None  # seconds that it may be behind; None: as long as it is in order
 
     def __post_init__(self) -> None:
         """Hold the rules."""
-        require(self, future=(self.future >= 0.0, "must be >= 0"))
+        late = self.lateness
+        require(
+            self, future=(self.future >= 0.0, "must be >= 0"), lateness=(late is None or late >= 0.0, "must be >= 0")
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

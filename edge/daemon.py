@@ -22,6 +22,7 @@ from edge.overload import Overload
 from edge.runtime import Model
 from edge.shards import Shards
 from edge.tables import join_path
+from edge.trust import trust_of
 from edge.workers import Workers
 
 FIRST_HEALTH = 3.0  # seconds from readiness to the first health message: whoever tries us out waits for it
@@ -85,7 +86,7 @@ class Daemon:
             route=shards,
         )
         self.staff: Staff = (
-            Desk(Line(config, bundles), self.connection)
+            Desk(Line(config, bundles), self.connection, trust_of(config))
             if shards is None
             else Workers(config, bundles, self.connection, shards)
         )

@@ -11,6 +11,7 @@ from edge.line import Line
 from edge.listening import Listening
 from edge.mailbox import Message
 from edge.message import Outgoing
+from edge.trust import Trust
 from edge.vigil import Vigil
 
 LOOK_EVERY = 1.0  # seconds between two looks for who has fallen silent
@@ -59,13 +60,15 @@ class Desk:
 
     is_ready, restarts = True, 0
 
-    def __init__(self, line: Line, connection: Connection) -> None:
+    def __init__(self, line: Line, connection: Connection, trust: Trust | None = None) -> None:
         """Begin with nothing to do.
 
         Args:
             line: what judges.
             connection: what speaks, and hears.
+            trust: what holds messages back whose time nobody knows yet; None for none.
         """
+        self._trust = trust
         self.line = line
         self._connection = connection
         self._latencies = Latencies()
@@ -89,8 +92,11 @@ class Desk:
         Raises:
             OperatorError: the broker refuses us.
         """
-        self.serve(self._connection.take(timeout))
+        messages: Sequence[Message] = self._connection.take(timeout)
         steady = time.monotonic()
+        if self._trust is not None and not self._trust.is_trusted:
+            messages = self._trust.pass_on(messages, time.time(), steady)
+        self.serve(messages)
         if steady >= self._look_at:
             self._look_at = steady + LOOK_EVERY
             now = time.time()
@@ -120,7 +126,8 @@ class Desk:
 
     def counters(self) -> dict[str, int]:
         """Return what became of the messages."""
-        return asdict(self._connection.counters)
+        dropped = 0 if self._trust is None else self._trust.dropped
+        return {**asdict(self._connection.counters), "dropped_clock": dropped}
 
     def refusals(self) -> list[str]:
         """Return what was refused for the first time since the last look."""

@@ -9,7 +9,8 @@ Late, duplicate, future and missing readings are decided here and nowhere else:
 
 - a cell that nobody filled becomes an empty sample, up to `max_gap` of them in a row;
 - a reading of an earlier cell is late, a second whole payload of a closed cell is a duplicate; both are dropped;
-- a reading that claims to be from the future (beyond its arrival) is dropped;
+- a reading that claims to be from the future (beyond its arrival) is dropped, and so is one that arrives later than
+  `lateness` allows: what a device that was offline had kept may come in bulk, but not the day before yesterday's;
 - a reading further away than `max_gap` cells, ahead or behind, does not fit the stream's time line. It is held
   back. When `CONFIRMATIONS` such readings follow on each other the stream starts anew at the first of them,
   and its first sample says `restart`; when a fitting reading comes first, they are dropped. So one wrong time
@@ -69,6 +70,7 @@ class Grid:
         "_counts",
         "_future",
         "_heard_at",
+        "_lateness",
         "_max_gap",
         "_period",
         "_restart",
@@ -77,7 +79,9 @@ class Grid:
         "_values",
     )
 
-    def __init__(self, sensors: int, period: float, *, max_gap: int, future: float, counts: GridCounts) -> None:
+    def __init__(
+        self, sensors: int, period: float, *, max_gap: int, future: float, counts: GridCounts, lateness: float = inf
+    ) -> None:
         """Start with no reading heard.
 
         Args:
@@ -86,8 +90,10 @@ class Grid:
             max_gap: how many empty cells in a row are bridged, >= 0.
             future: how many seconds a reading's time may lie beyond its arrival.
             counts: where to count; shared by the grids of a cohort.
+            lateness: how many seconds a reading may arrive after its time.
         """
         self._period = period
+        self._lateness = lateness
         self._max_gap = max_gap
         self._future = future
         self._counts = counts
@@ -104,6 +110,9 @@ class Grid:
         """Take what was heard at one instant and return the samples that it completes, oldest first."""
         if readings.time > readings.received_at + self._future:
             self._counts.future += 1
+            return []
+        if readings.time < readings.received_at - self._lateness:
+            self._counts.late += 1
             return []
         if isnan(self._anchor):
             self._begin(readings.time)

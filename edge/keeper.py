@@ -29,6 +29,7 @@ from edge.config import Config
 from edge.errors import OperatorError
 from edge.health import Report
 from edge.mailbox import Counters, Inbox, Message
+from edge.trust import trust_of
 from edge.worker import Look, Order, Start, Told
 
 # With -m the classes that are sent would be called `__main__`, which is somebody else here.
@@ -67,6 +68,7 @@ class Keeper:
         self.failure = ""
         self.refusals: deque[str] = deque()
         self._config, self._number, self._inbox = config, number, inbox
+        self._trust = trust_of(config)
         self._kept: bytes | None = None
         self._journal: deque[Order] = deque()  # since then
         self._bytes = 0  # of it
@@ -102,6 +104,11 @@ class Keeper:
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
             self._thread.join(GOODBYE)
+
+    @property
+    def dropped_clock(self) -> int:
+        """How many messages found no room while the clock was doubted."""
+        return self._trust.dropped
 
     def check(self) -> None:
         """Do nothing, as long as the work goes on; for the daemon's thread.
@@ -173,7 +180,9 @@ class Keeper:
             self._hear()
         if self._bytes > max(JOURNAL, len(self._kept or b"")) and time.monotonic() >= self._ask_at:
             self._ask()
-        messages = self._inbox.take(TICK)
+        messages: Sequence[Message] = self._inbox.take(TICK)
+        if not self._trust.is_trusted:
+            messages = self._trust.pass_on(messages, time.time(), time.monotonic())
         look, self._look = self._look, None
         if messages or look is not None:
             self._order(messages, look=look)

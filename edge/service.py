@@ -68,6 +68,7 @@ class Service:
                 max_gap=learned.max_gap,
                 future=table.grid.future,
                 counts=self.counts,
+                lateness=inf if table.grid.lateness is None else table.grid.lateness,
             )
         )
         self._arrived.append(0.0)

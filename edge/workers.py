@@ -115,6 +115,7 @@ class Workers:
             counted["published"] += theirs.published
             counted["publish_dropped"] += theirs.publish_dropped
             counted["dropped_inbox"] += keeper.unjudged
+            counted["dropped_clock"] = counted.get("dropped_clock", 0) + keeper.dropped_clock
             counted["dropped_poisonous"] = counted.get("dropped_poisonous", 0) + keeper.poisonous
         return counted
 

@@ -1,6 +1,6 @@
 """Hold the grid to its rules; in the drawings a cell is one column, and cell 0 begins half a period before time 0."""
 
-from math import isnan, nan
+from math import inf, isnan, nan
 
 import pytest
 from hypothesis import given
@@ -18,9 +18,9 @@ YEAR = 31_556_952.0
 class Heard:
     """A grid and what came of it."""
 
-    def __init__(self, sensors: int = 1) -> None:
+    def __init__(self, sensors: int = 1, lateness: float = inf) -> None:
         self.counts = GridCounts()
-        self.grid = Grid(sensors, PERIOD, max_gap=MAX_GAP, future=FUTURE, counts=self.counts)
+        self.grid = Grid(sensors, PERIOD, max_gap=MAX_GAP, future=FUTURE, counts=self.counts, lateness=lateness)
         self.samples: list[Sample] = []
 
     def push(self, time: float, *values: float, whole: bool = True, received_at: float | None = None) -> list[Sample]:
@@ -44,6 +44,17 @@ class Heard:
 def written(sample: Sample) -> tuple[float, str, bool]:
     """Write a sample so that nan equals nan."""
     return sample.time, repr(tuple(sample.values)), sample.restart
+
+
+# ---- bulk
+
+
+def test_what_an_offline_device_kept_is_taken_in_order_and_not_what_is_too_old() -> None:
+    heard = Heard(lateness=100.0)
+    kept = [heard.push(time, received_at=200.0) for time in range(0, 210, 10)]
+    assert [sample.time for samples in kept for sample in samples] == [float(time) for time in range(100, 210, 10)]
+    assert heard.counts == GridCounts(accepted=11, late=10)
+    assert len(Heard().push(0.0, received_at=1e9)) == 1
 
 
 # ---- phase and jitter

@@ -1,0 +1,81 @@
+"""Hold readings back while the clock cannot be trusted, and give them their time when it can.
+
+Theory of operation. A Raspberry Pi has no clock of its own: it wakes up in 1970, or at the hour at which it was
+switched off, and jumps when it hears of the time. What arrives before that would be put on the grid at a wrong time,
+and what carries a time of its own would be refused as from the future. So readings wait, stamped by the clock that
+never jumps, until systemd says that the time is known, or nobody is to be expected to say so.
+
+Sources: systemd-timesyncd.service(8): /run/systemd/timesync/synchronized is made when the clock was set; the folder is
+there while the service runs.
+"""
+
+import time
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+
+from edge.config import Config
+from edge.mailbox import Message
+
+TIMESYNC = Path("/run/systemd/timesync")
+EARLIEST = 1_767_225_600.0  # 2026-01-01: this was written later, so a clock before it is wrong
+MOST_HELD = 20_000  # messages; a boot takes a minute or two, and ten thousand streams speak once in that
+
+
+class Trust:
+    """Keep messages until their time is known.
+
+    State kept: whether the clock is trusted, which does not end, and the messages that wait.
+
+    Attributes:
+        dropped: messages that found no room.
+    """
+
+    def __init__(self, patience: float, *, started_at: float, timesync: Path = TIMESYNC) -> None:
+        """Begin to doubt.
+
+        Args:
+            patience: seconds to wait for whoever sets the clock.
+            started_at: when we began, by the clock that never jumps.
+            timesync: where systemd tells that it was set.
+        """
+        self.dropped = 0
+        self._give_up_at = started_at + patience
+        self._timesync = timesync
+        self._is_trusted = False
+        self._held: deque[tuple[float, Message]] = deque()  # each with its arrival, by the clock that never jumps
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether the clock is trusted."""
+        return self._is_trusted
+
+    def pass_on(self, messages: Sequence[Message], now: float, steady: float) -> Sequence[Message]:
+        """Return the messages whose time is known, oldest first.
+
+        Args:
+            messages: that just came.
+            now: Unix seconds UTC, perhaps wrong; the same clock that stamped the messages.
+            steady: seconds of the clock that never jumps.
+        """
+        if self._is_trusted:
+            return messages
+        self._held.extend((steady - max(0.0, now - one.received_at), one) for one in messages)
+        self._is_trusted = now >= EARLIEST and (self._is_set() or steady >= self._give_up_at)
+        if not self._is_trusted:
+            while len(self._held) > MOST_HELD:
+                self._held.popleft()
+                self.dropped += 1
+            return ()
+        told = [one._replace(received_at=now - (steady - arrival)) for arrival, one in self._held]
+        self._held.clear()
+        return told
+
+    def _is_set(self) -> bool:
+        """Say whether the clock was set, or nobody is there to set it."""
+        return not self._timesync.is_dir() or (self._timesync / "synchronized").exists()
+
+
+def trust_of(config: Config) -> Trust:
+    """Begin to doubt the clock as a configuration says, from now on."""
+    return Trust(config.node.trust_clock_after, started_at=time.monotonic())
