@@ -102,7 +102,12 @@ def report(path: Path, streams: int | None, tell: Callable[[str], None], *, root
     found = misfits(config, tables, predicted, cores=cores, memory=machine.memory(root))
     warnings = [f"{path}: {one}" for one in found]
     if busy is not None:
-        warnings.append(f"this machine: must have little else to do while it is measured, got {_short(busy)} tasks")
+        warnings.append(
+            f"this machine: must have little else to do while it is measured, got {_short(busy)} tasks; "
+            "measure again when it is calm"
+        )
+    if streams is not None and not any(one.asked == streams for one in tables):
+        warnings.append(f"--streams: must have a table whose topic has placeholders, got {streams} for none")
     return Report(tuple(_lines(tables, loads, measured, predicted, cores=cores)), tuple(warnings))
 
 
@@ -203,7 +208,7 @@ def _lines(
 ) -> list[str]:
     """Say what is expected, what was measured, and what follows."""
     costs = [
-        f"measured: {load.kind.bundle.name}: a message takes {1e6 * cost.least:.0f} us of a core among many; "
+        f"measured: {_of(tables, load)}: a message takes {1e6 * cost.least:.0f} us of a core among many; "
         f"{counted(cost.streams, 'stream')} {cost.base / MB:.1f} MB"
         + (f", a further one {cost.each / 1e3:.1f} KB" if cost.streams < load.streams else "")
         for load, cost in zip(loads, measured.costs, strict=True)
@@ -213,13 +218,24 @@ def _lines(
         f"measured: at rest {measured.resident / MB:.0f} MB; at this rate a message takes "
         f"{1e6 * measured.usual:.0f} us of a core",
         *costs,
-        f"predicted: {_short(100.0 * predicted.share)} % of one core and {predicted.resident / MB:.0f} MB for "
+        f"predicted: {_short(100.0 * predicted.share)} % of one core, {_short(100.0 * measured.idle)} % of it at rest, "
+        f"and {predicted.resident / MB:.0f} MB for "
         f"{_short(predicted.rate)} messages/s of {counted(predicted.streams, 'stream')}; "
         f"{_cores(cores)} may carry {_short(predicted.carried)} messages/s",
         "assumed: each stream, and each sensor with a topic of its own, speaks once a period, all evenly; messages as "
         "short as can be, no event; nothing else runs, and the broker's own share is not counted. Processor time may "
         "be wrong by half, memory by a third",
     ]
+
+
+def _of(tables: Sequence[Expected], load: Load) -> str:
+    """Name the tables whose streams cost the same."""
+    mine = (load.kind.bundle, load.kind.qos, load.kind.publish, load.kind.is_split)
+    return ", ".join(
+        join_path("streams", one.name)
+        for one in tables
+        if (one.kind.bundle, one.kind.qos, one.kind.publish, one.kind.is_split) == mine
+    )
 
 
 def _expected(one: Expected) -> str:

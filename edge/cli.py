@@ -79,7 +79,7 @@ def _add_run(commands: Commands) -> None:
 
 
 def _add_check(commands: Commands) -> None:
-    text = "report every problem of a configuration and its bundles; connect to nothing"
+    text = "report every problem of a configuration and its bundles; no broker is asked"
     example = "tidegate check --config /etc/tidegate/tidegate.toml --budget --streams 500"
     parser = add(commands, "check", _check, text, example)
     parser.add_argument("--config", type=Path, required=True, metavar="TOML", help="the configuration")

@@ -274,6 +274,7 @@ class Config:
                 other = first.setdefault((key, value), where)
                 if other != where:
                     problems.append(f"{where}.{key}: must differ from {other}.{key}, got {quote(value)} for both")
+                    break  # twin topics make twin names
         if problems:
             raise ConfigError(problems)
 

@@ -95,7 +95,7 @@ def measure(loads: Sequence[Load], protocol: str, tell: Callable[[str], None]) -
         trials = [Trial(broker, watched, number, load) for number, load in enumerate(loads)]
         costs = []
         for number, trial in enumerate(trials, start=1):
-            tell(f"measuring streams of {trial.load.kind.bundle.name}, kind {number} of {len(trials)}")
+            tell(f"measuring streams of {trial.load.kind.bundle.name}, {number} of {len(trials)} kinds of table")
             costs.append(trial.cost())
         return Measured(resident, idle, tuple(costs), _usual(watched, trials, costs, tell))
 

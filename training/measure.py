@@ -183,14 +183,17 @@ def _stream(
 
 
 def _labels(files: Sequence[Path], streams: Sequence[str]) -> Labels | None:
-    """Read labelled spans; a file without a `stream` column is for the stream that its name begins with."""
+    """Read labelled spans; a file without a `stream` column is for the stream that it is named after.
+
+    Where there is one stream, and no file is named after it, all are for it.
+    """
     if not files:
         return None
     labels: dict[str, list[tuple[float, float]]] = {}
-    for file in files:
-        owner = stem(file).removesuffix(".events")
-        if owner not in streams and len(streams) == 1:
-            owner = streams[0]
+    owners = [stem(file).removesuffix(".events") for file in files]
+    if len(streams) == 1 and streams[0] not in owners:  # they may be called anything
+        owners = [streams[0]] * len(files)
+    for file, owner in zip(files, owners, strict=True):
         for stream, start, end in read_spans(file, owner):
             labels.setdefault(stream, []).append((start, end))
     if labels and not set(labels) & set(streams):

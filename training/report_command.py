@@ -49,5 +49,6 @@ def _report(options: argparse.Namespace) -> int:
         sections = full_report.sections(full)
     if options.out:
         write_atomically(options.out, page.html(case.file, sections).encode())
+        say(f"wrote {options.out}")
     print(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode() if options.json else page.text(case.file, sections))
     return DONE

@@ -209,7 +209,9 @@ def test_a_busy_machine_is_told_beside_what_was_measured_on_it(
         (tmp_path / "proc" / "loadavg").write_text(f"{load} 0 0 1/9 9")
         told = budget.report(path, None, lambda _: None, root=tmp_path).warnings
         assert len(told) == warnings
-    assert told == ("this machine: must have little else to do while it is measured, got 900 tasks",)
+    assert told == (
+        "this machine: must have little else to do while it is measured, got 900 tasks; measure again when it is calm",
+    )
 
 
 def test_fewer_than_one_stream_is_refused_before_anything_is_measured(tmp_path: Path) -> None:
