@@ -150,7 +150,7 @@ def test_check_with_a_budget_predicts_on_standard_output_and_warns_beside_it(
     ]
     assert set(told.err.splitlines()) - set(warnings) == {
         "… starting a daemon on loopback",
-        "… measuring streams of lstm-dynamic.bundle, kind 1 of 1",
+        "… measuring streams of lstm-dynamic.bundle, 1 of 1 kinds of table",
         "… measuring 50 messages/s",
     }
 
