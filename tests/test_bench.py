@@ -8,11 +8,12 @@ import pytest
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
+from edge.packets import publish
 from tests.bench.common import PERIOD, START, WINDOW, Figure, recording
 from tests.bench.fitting import Fit, Judged, Took, figures, windows
 from tests.bench.step import Waves
 from tests.bench.sweep import speech
-from tests.bench.throughput import Listener, packets, publish_packet
+from tests.bench.throughput import Listener, packets
 
 
 def unpack(packet: bytes) -> tuple[int, bytes]:
@@ -31,7 +32,7 @@ def unpack(packet: bytes) -> tuple[int, bytes]:
 @pytest.mark.parametrize("size", [0, 1, 119, 120, 121, 16_375, 16_376, 16_377, 70_000])
 @pytest.mark.parametrize("qos", [0, 1])
 def test_a_packet_is_what_the_standard_says(size: int, qos: int) -> None:
-    flags, body = unpack(publish_packet("bench", b"x" * size, qos, 258))
+    flags, body = unpack(publish("bench", b"x" * size, qos, 258))
     assert flags == 0x30 + 2 * qos
     assert body == b"\x00\x05bench" + b"\x01\x02" * qos + b"x" * size
 
@@ -85,7 +86,7 @@ def test_the_echo_says_what_it_heard() -> None:
 
 
 def test_packets_are_counted_wherever_the_network_cuts_them() -> None:
-    said = b"\x90\x03\x00\x01\x00" + b"".join(publish_packet("t", b"x" * size, 0, 1) for size in (0, 130, 20_000, 5))
+    said = b"\x90\x03\x00\x01\x00" + b"".join(publish("t", b"x" * size, 0, 1) for size in (0, 130, 20_000, 5))
     for piece in (1, 2, 3, 7, 1000, len(said)):
         listener = object.__new__(Listener)
         listener._rest = b""

@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 
 from edge.message import iso
+from edge.packets import publish
 from tests.bench.common import resident_kb
-from tests.bench.throughput import Generator, publish_packet
+from tests.bench.throughput import Generator
 from tests.conftest import HOST, Mosquitto
 from tests.served import Sensors, climate, served
 
@@ -16,7 +17,7 @@ PERIOD, INBOX = 5.0, 1300  # a stream may miss 3 samples in a row: fewer than ma
 def samples(node: str, steps: range, humidity: float = 45.0) -> bytes:
     """Lay out a sample of every stream for each step."""
     return b"".join(
-        publish_packet(f"{node}/m{stream}/climate", climate(PERIOD * step, humidity, 28.0), 0, 0)
+        publish(f"{node}/m{stream}/climate", climate(PERIOD * step, humidity, 28.0), 0, 0)
         for step in steps
         for stream in range(STREAMS)
     )
