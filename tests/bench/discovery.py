@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from edge.packets import publish
@@ -50,11 +50,16 @@ class Discovery:
 
     def end(self) -> tuple[float, float, str]:
         """End as Ctrl-C does; return the seconds that it took to write, the most memory in MB, and what it told."""
-        most_kb = self._memory.stop()
+        most = 1024.0 * self._memory.stop()
         begun = time.perf_counter()
         self.process.send_signal(signal.SIGINT)
-        _, told = self.process.communicate(timeout=120.0)
-        return time.perf_counter() - begun, most_kb / 1024, told
+        while self.process.poll() is None:
+            with suppress(OSError, StopIteration):  # it ends between the two looks
+                most = max(most, self.watched.resident())
+            time.sleep(0.01)
+        wrote = time.perf_counter() - begun
+        _, told = self.process.communicate(timeout=10.0)
+        return wrote, most / 2**20, told
 
 
 @contextmanager
