@@ -3,6 +3,7 @@
 Nothing is published: the connection has no status topic, and so no will, birth or goodbye either.
 """
 
+import shutil
 import signal
 import sys
 import time
@@ -69,9 +70,10 @@ class Progress:
         if begun < self._next_at:
             return
         minutes, seconds = divmod(int(self.left), 60)
-        line = f"{self._tell()}; {minutes}:{seconds:02} left, Ctrl-C ends early"
-        print(f"{WIPE}{line}" if self._is_terminal else line, end="" if self._is_terminal else "\n", file=sys.stderr)
-        sys.stderr.flush()
+        line = f"{minutes}:{seconds:02} left, Ctrl-C ends early; {self._tell()}"
+        if self._is_terminal:  # cut, for what goes on in a second line cannot be wiped
+            line = f"{WIPE}{line[: shutil.get_terminal_size().columns - 1]}"
+        print(line, end="" if self._is_terminal else "\n", file=sys.stderr, flush=True)
         took = time.monotonic() - begun
         self._next_at = time.monotonic() + max(self._every, 20.0 * took)  # listening has to go on
 

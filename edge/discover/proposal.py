@@ -10,6 +10,7 @@ from edge.discover.voices import voices
 from edge.discover.zigbee2mqtt import Bridge
 from edge.errors import counted
 
+UNHEARD = "in the registry of Zigbee2MQTT, and said nothing"
 OLD = "only what the broker had kept came, and nothing new"
 
 
@@ -40,7 +41,8 @@ class Proposal:
 def propose(survey: Survey) -> Proposal:
     """Decide."""
     speaking, silent = voices(survey)
-    left_out = {**survey.aside, **dict.fromkeys(survey.kept, OLD), **silent}
+    unheard = dict.fromkeys(survey.devices.keys() - survey.heard.keys(), UNHEARD)
+    left_out = {**unheard, **survey.aside, **dict.fromkeys(survey.kept, OLD), **silent}
     return Proposal(
         streams=streams(speaking, left_out),
         left_out=left_out,

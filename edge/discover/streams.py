@@ -83,7 +83,7 @@ def streams(voices: Sequence[Voice], others: Iterable[str]) -> list[Stream]:
     for kind in sorted(alike.values(), key=len, reverse=True):  # the topic of many is worth more
         groups += _group(kind, [group for group in groups if group.is_template], strangers)
     groups.sort(key=lambda group: (group.is_template, group.voices[0].dialect, group.topic))
-    names = unique((device_name(group.topic) or group.voices[0].dialect for group in groups), "stream")
+    names = unique(_titles(groups), "stream")
     patterns, bundles = _patterns(groups, names), _bundles(groups, names)
     return [
         Stream(
@@ -95,6 +95,16 @@ def streams(voices: Sequence[Voice], others: Iterable[str]) -> list[Stream]:
             streams=_streams(group, name, pattern),
         )
         for group, name, pattern, bundle in zip(groups, names, patterns, bundles, strict=True)
+    ]
+
+
+def _titles(groups: Sequence[_Group]) -> list[str]:
+    """Return what to call the tables; a device has its name before those that a placeholder stands for."""
+    alone = {device_name(group.topic) for group in groups if not group.is_template}
+    titles = [device_name(group.topic) or group.voices[0].dialect for group in groups]
+    return [
+        f"{title}-devices" if group.is_template and title in alone else title
+        for group, title in zip(groups, titles, strict=True)
     ]
 
 
@@ -113,6 +123,8 @@ def _signature(voice: Voice) -> tuple[object, ...]:
 
 def _measured(voice: Voice) -> tuple[tuple[str, str, str], ...]:
     """Say what devices must share to be served by one model: degrees Celsius are no degrees Fahrenheit."""
+    if not voice.sensors:  # nobody has told what it measures, so it is like no other
+        return ((voice.topic, "", ""),)
     return tuple((sensor.name, sensor.path, sensor.fact.unit) for sensor in voice.sensors)
 
 

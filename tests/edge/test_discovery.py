@@ -1,15 +1,20 @@
 """The command `tidegate discover` at a real mosquitto, in a house of 60 devices."""
 
+import fcntl
 import json
+import os
+import pty
 import re
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import threading
 import time
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -195,6 +200,26 @@ def test_the_password_is_read_from_its_file_and_never_told(
     status, _, told = searched.end()
     assert (status, out.exists()) == (1, False), told
     assert password_broker.password not in told
+
+
+def test_a_terminal_sees_how_far_it_is_in_one_line(mosquitto: Mosquitto, search: Search) -> None:
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 40, 0, 0))
+    command = [sys.executable, "-m", "edge.cli", "discover", "--broker", f"{HOST}:{mosquitto.port}", "--for", "4s"]
+    environment = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
+    process = subprocess.Popen(
+        [*command, "--out", "-", "--topic", "nobody/there"],
+        cwd=ROOT, env=environment, stdin=theirs, stdout=theirs, stderr=theirs,
+    )  # fmt: skip
+    os.close(theirs)
+    said = b""
+    with suppress(OSError), open(ours, "rb", buffering=0) as terminal:  # EIO: the other end has closed
+        while piece := terminal.read(4096):
+            said += piece
+    assert process.wait(WITHIN) == 1
+    (line,) = re.findall(rb"\r\x1b\[K([^\r\n]+left[^\r\n]*)\r\x1b\[K", said)
+    assert line.startswith(b"0:0")
+    assert len(line) <= 39
 
 
 @pytest.mark.parametrize(

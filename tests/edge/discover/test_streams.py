@@ -120,6 +120,14 @@ def test_attributes_of_zigbee2mqtt_with_topics_of_their_own_are_one_device() -> 
     assert [sensor.path for sensor in stream.sensors] == ["humidity", "temperature"]
 
 
+def test_a_device_of_the_registry_that_said_nothing_is_told_and_no_placeholder_means_it() -> None:
+    registry = json.dumps([{"friendly_name": name} for name in ("hall", "attic", "lamp")]).encode()
+    messages = {f"z/{name}": b'{"temperature": 20, "linkquality": 9}' for name in ("hall", "attic")}
+    proposal = propose(survey_of(messages, {"z/bridge/devices": registry}))
+    assert [stream.topic for stream in proposal.streams] == ["z/attic", "z/hall"]
+    assert proposal.left_out["z/lamp"] == "in the registry of Zigbee2MQTT, and said nothing"
+
+
 def test_a_zigbee2mqtt_without_its_registry_is_known_by_its_link_quality() -> None:
     (stream,) = propose(survey_of({"z/hall": b'{"temperature": 20, "linkquality": 90}'})).streams
     assert (stream.voices[0].dialect, [sensor.path for sensor in stream.sensors]) == ("zigbee2mqtt", ["temperature"])
