@@ -38,5 +38,7 @@ def discover(options: argparse.Namespace) -> int:
         password_file=options.password_file,
         lasts=lasts,
         filters=tuple(options.topic or ("#",)),
+        out=None if options.out == "-" else Path(options.out),
+        replaces=options.force,
     )
-    return discovery.run(search, None if options.out == "-" else Path(options.out), replaces=options.force)
+    return discovery.run(search)

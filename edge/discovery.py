@@ -31,6 +31,8 @@ class Search:
         username, password_file: who we are; empty for nobody.
         lasts: seconds.
         filters: of topics.
+        out: the file to write; None for the terminal.
+        replaces: whether a file that is there may go.
     """
 
     broker: str
@@ -38,22 +40,19 @@ class Search:
     password_file: str = ""
     lasts: float = 600.0
     filters: tuple[str, ...] = ("#",)
+    out: Path | None = Path(FILE)
+    replaces: bool = False
 
 
-def run(search: Search, out: Path | None, *, replaces: bool) -> int:
+def run(search: Search) -> int:
     """Listen, write what is proposed, and return 0 if there is something to propose, else 1.
-
-    Args:
-        search: what to listen to.
-        out: the file to write; None for the terminal.
-        replaces: whether a file that is there may go.
 
     Raises:
         OperatorError: broker or file need the user.
     """
-    broker = _broker(search)
+    broker, out = _broker(search), search.out
     if out is not None:
-        _check_file(out, replaces=replaces)
+        _check_file(out, search)
     survey, began_at = Survey(), time.time()
 
     def take(message: Message) -> None:
@@ -74,7 +73,7 @@ def run(search: Search, out: Path | None, *, replaces: bool) -> int:
             f"nothing to propose of {_heard(survey)}: listen longer (--for 2h) or elsewhere (--topic)", file=sys.stderr
         )
         return 1
-    _write(out, page(proposal, broker, [title, *lost], FILE if out is None else out.name), proposal)
+    _write(out, page(proposal, broker, told=[title, *lost], file=FILE if out is None else out.name), proposal)
     return 0
 
 
@@ -129,11 +128,11 @@ def _address(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def _check_file(out: Path, *, replaces: bool) -> None:
+def _check_file(out: Path, search: Search) -> None:
     """Refuse a file that cannot be written before ten minutes are spent on it."""
     if out.is_dir() or not out.parent.is_dir():
         raise OperatorError(f"--out: must be a file in a folder that exists, got {out}")
-    if out.exists() and not replaces:
+    if out.exists() and not search.replaces:
         raise OperatorError(f"--out: must be a new file unless --force is given, got {out}, which exists")
     if not os.access(out if out.exists() else out.parent, os.W_OK):
         raise OperatorError(f"--out: must be a file that can be written, got {out}")

@@ -44,7 +44,7 @@ class Broker(Protocol):
         """Where the password stands; empty for none."""
 
 
-def page(proposal: Proposal, broker: Broker, told: Sequence[str], file: str) -> str:
+def page(proposal: Proposal, broker: Broker, *, told: Sequence[str], file: str) -> str:
     """Return the configuration.
 
     Args:

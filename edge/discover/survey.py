@@ -74,7 +74,7 @@ class Survey:
         elif not payload:
             return  # somebody makes the broker forget
         elif not self._is_registry(topic, payload):
-            self._take_reading(topic, payload, retained, received_at)
+            self._take_reading(topic, payload, retained=retained, received_at=received_at)
 
     @property
     def topics(self) -> int:
@@ -125,7 +125,7 @@ class Survey:
             if fact.path not in known or known[fact.path].excluded:
                 self.facts.setdefault(fact.topic, {})[fact.path] = fact
 
-    def _take_reading(self, topic: str, payload: bytes, retained: bool, received_at: float) -> None:
+    def _take_reading(self, topic: str, payload: bytes, *, retained: bool, received_at: float) -> None:
         address = address_of(topic)
         why = why_no_stream(topic) if address is None else ""
         if retained or why:

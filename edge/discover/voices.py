@@ -3,7 +3,7 @@
 A voice is one stream to be: a topic whose payload is a table, or the topics of one device that carry a value each.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from edge.discover import bare, tasmota
@@ -80,8 +80,8 @@ def voices(survey: Survey) -> tuple[list[Voice], dict[str, str]]:
             else:
                 silent[topic] = "no sensor's numbers in it"
     tables = {voice.topic for voice in found}
-    found += _of_values(survey, values, tables, silent)
-    return sorted(found, key=lambda voice: (voice.dialect, voice.topic)), silent
+    of_values, no_readings = _of_values(survey, values, tables)
+    return sorted([*found, *of_values], key=lambda voice: (voice.dialect, voice.topic)), {**silent, **no_readings}
 
 
 def _why_none(survey: Survey, topic: str, heard: Heard) -> str:
@@ -157,11 +157,10 @@ def _why_no_sensor(path: str, heard: Heard, facts: Mapping[str | None, Fact], *,
     return "not in the registry" if is_listed and fact is None else ""
 
 
-def _of_values(
-    survey: Survey, values: Mapping[str, Heard], tables: set[str], silent: dict[str, str]
-) -> Iterator[Voice]:
-    """Put topics of one value together where they are of one device; `silent` is told of those that are no readings."""
+def _of_values(survey: Survey, values: Mapping[str, Heard], tables: set[str]) -> tuple[list[Voice], dict[str, str]]:
+    """Put topics of one value together where they are of one device; return those that are no readings as well."""
     kinds: dict[tuple[str, str], dict[str, str]] = {}
+    silent: dict[str, str] = {}
     for topic in values:
         place = bare.place_of(topic, survey, tables)
         why = _facts(survey, topic).get("", NO_FACT).excluded or why_no_sensor(place.word)
@@ -169,11 +168,15 @@ def _of_values(
             silent[topic] = why or "repeats what its device says in one table"
         else:
             kinds.setdefault((place.dialect, place.topic), {})[place.word] = topic
-    for dialect, topic, topics in bare.put_together(kinds):
-        yield _of_topics(survey, dialect, topic, {word: (one, values[one]) for word, one in topics.items()})
+    found = [
+        _of_topics(survey, topic, dialect=dialect, topics={word: (one, values[one]) for word, one in topics.items()})
+        for dialect, topic, topics in bare.put_together(kinds)
+    ]
+    return found, silent
 
 
-def _of_topics(survey: Survey, dialect: str, topic: str, topics: Mapping[str, tuple[str, Heard]]) -> Voice:
+def _of_topics(survey: Survey, topic: str, *, dialect: str, topics: Mapping[str, tuple[str, Heard]]) -> Voice:
+    """Describe a device whose sensors have topics of their own, each by its word."""
     words = sorted(topics)
     return Voice(
         topic=topic,

@@ -249,6 +249,6 @@ def test_a_mistake_is_one_line(
 
 def test_a_broker_that_is_not_there_is_the_operators_to_find(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edge.hearing.GRACE", -9.0)
-    search = discovery.Search(broker=f"{HOST}:1", lasts=1.0)
+    search = discovery.Search(broker=f"{HOST}:1", lasts=1.0, out=tmp_path / "tidegate.toml")
     with pytest.raises(OperatorError, match=rf"broker {HOST}:1: must be reachable and grant"):
-        discovery.run(search, tmp_path / "tidegate.toml", replaces=False)
+        discovery.run(search)

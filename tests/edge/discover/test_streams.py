@@ -33,7 +33,7 @@ def topics_of(messages: Mapping[str, bytes], kept: Mapping[str, bytes] | None = 
 
 def written(messages: Mapping[str, bytes], kept: Mapping[str, bytes] | None = None) -> str:
     broker = BrokerConfig(host="pi.local", username="edge", password_file="/etc/secret")
-    return page(propose(survey_of(messages, kept)), broker, ["2 messages"], "tidegate.toml")
+    return page(propose(survey_of(messages, kept)), broker, told=["2 messages"], file="tidegate.toml")
 
 
 def climate(*places: str) -> dict[str, bytes]:
