@@ -8,7 +8,7 @@ from edge import config as configs
 from edge import payloads
 from edge.config import Config, StreamConfig
 from edge.topics import SENSOR, stream_name
-from tests.simulated_house import Device, Sent
+from tests.houses.parts import Device, Sent
 
 # Where a dialect has no decoder of its own, what comes nearest to its payloads.
 NEAREST = {"zigbee2mqtt": "json", "tasmota": "json", "sparkplug": "json", "esphome": "plain"}

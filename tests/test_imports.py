@@ -107,6 +107,7 @@ DIAGRAM: dict[str, set[str]] = {
         "edge.runtime",
         "edge.shards",
         "edge.tables",
+        "edge.trust",
         "edge.workers",
     },
     "edge.daily": {"edge.clock", "edge.rows", "edge.tail"},
@@ -129,6 +130,7 @@ DIAGRAM: dict[str, set[str]] = {
         "edge.listening",
         "edge.mailbox",
         "edge.message",
+        "edge.trust",
         "edge.vigil",
     },
     "edge.discover.bare": {"edge.discover.excluded", "edge.discover.survey"},
@@ -199,7 +201,7 @@ DIAGRAM: dict[str, set[str]] = {
     "edge.health": {"edge", "edge.errors", "edge.line", "edge.message"},
     "edge.hearing": {"edge.config", "edge.connection", "edge.errors", "edge.mailbox"},
     "edge.interval": {"edge.rows"},
-    "edge.keeper": {"edge.config", "edge.errors", "edge.health", "edge.mailbox", "edge.worker"},
+    "edge.keeper": {"edge.config", "edge.errors", "edge.health", "edge.mailbox", "edge.trust", "edge.worker"},
     "edge.learned": {"edge.evidence", "edge.experts", "edge.interval", "edge.rows", "edge.scale", "edge.usual"},
     "edge.limits": {"edge.finding"},
     "edge.line": {
@@ -289,6 +291,7 @@ DIAGRAM: dict[str, set[str]] = {
     "edge.tail": {"edge.rows"},
     "edge.topics": {"edge.errors"},
     "edge.trial": {"edge.errors", "edge.load", "edge.loopback", "edge.process"},
+    "edge.trust": {"edge.config", "edge.mailbox"},
     "edge.usual": {"edge.rows"},
     "edge.vigil": {"edge.errors"},
     "edge.watch": {

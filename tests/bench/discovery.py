@@ -3,7 +3,7 @@
     python -m tests.bench.discovery
     python -m tests.bench.discovery --rounds 10 --topics 200000 --json
 
-The house is tests/simulated_house.py, at a real mosquitto: 20 Zigbee2MQTT, 10 Tasmota, 10 ESPHome, 10 that Home
+The house is tests/houses/, at a real mosquitto: 20 Zigbee2MQTT, 10 Tasmota, 10 ESPHome, 10 that Home
 Assistant was told of, 5 plain, 5 Sparkplug, with all that such systems say beside their readings. A device is known
 if one stream has just its sensors, and a stream invented if no device stands behind it. The flood is of topics that are
 heard once each, as fast as the broker passes them on.
@@ -20,12 +20,12 @@ from pathlib import Path
 
 from edge.packets import publish
 from edge.process import Process
-from tests import simulated_house as house
 from tests.bench.common import Figure, mosquitto, parser, tell
 from tests.bench.overload import Memory
 from tests.bench.throughput import Generator
+from tests.houses import whole as house
+from tests.houses.parts import Sent
 from tests.judged_discovery import judge, load
-from tests.simulated_house import Sent
 
 RETAIN = 1  # of a packet's first byte
 PIECE = 1000  # messages that are sent together

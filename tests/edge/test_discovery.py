@@ -24,10 +24,10 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from edge import cli, discovery
 from edge.errors import OperatorError
-from tests import simulated_house as house
 from tests.conftest import HOST, Mosquitto
+from tests.houses import whole as house
+from tests.houses.parts import Sent
 from tests.judged_discovery import judge, load
-from tests.simulated_house import Sent
 
 ROOT = Path(__file__).parents[2]
 WITHIN = 30.0

@@ -12,7 +12,7 @@ from edge.discover.facts import Fact
 from edge.discover.proposal import propose
 from edge.discover.protobuf import read_metrics
 from edge.discover.survey import Survey
-from tests import simulated_house as house
+from tests.houses import zigbee
 
 KEYS = (
     "friendly_name", "type", "definition", "exposes", "features", "property", "access", "unit", "value_min", "category",
@@ -92,7 +92,7 @@ def test_no_payload_is_too_strange(payload: bytes) -> None:
 
 
 def test_what_zigbee2mqtt_exposes_is_read_down_to_the_features() -> None:
-    (registry,) = [sent for sent in house.zigbee_registry() if sent.topic.endswith("bridge/devices")]
+    (registry,) = [sent for sent in zigbee.kept() if sent.topic.endswith("bridge/devices")]
     devices = {device.topic: device for device in zigbee2mqtt.read_devices("zigbee2mqtt", json.loads(registry.payload))}
     lamp = {fact.path: fact.excluded for fact in devices["zigbee2mqtt/lamp"].facts}
     assert lamp == {

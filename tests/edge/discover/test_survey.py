@@ -8,7 +8,9 @@ from edge.discover import survey as surveys
 from edge.discover.proposal import propose
 from edge.discover.survey import Survey
 from edge.discover.voices import voices
-from tests import simulated_house as house
+from tests.houses import sparkplug
+from tests.houses import whole as house
+from tests.houses.parts import table
 
 NOW = 1.7e9
 
@@ -42,7 +44,7 @@ def test_the_values_of_all_payloads_together_are_bounded(monkeypatch: pytest.Mon
     monkeypatch.setattr(surveys, "MOST_PATHS", 100)
     survey = Survey()
     for number in range(50):
-        payload = house.table({f"v{number}_{place}": place for place in range(30)})
+        payload = table({f"v{number}_{place}": place for place in range(30)})
         survey.take("wild", payload, retained=False, received_at=NOW + number)
     assert survey.heard["wild"].paths == 100
     assert survey.ignored.paths == 47  # all messages from the fourth on
@@ -108,12 +110,12 @@ def test_units_come_from_the_registries() -> None:
 
 def test_metrics_of_sparkplug_have_no_names_before_their_birth() -> None:
     survey = Survey()
-    births, data = list(house.sparkplug_births(NOW)), list(house.sparkplug_round(1, NOW))
+    births, data = list(sparkplug.births(NOW)), list(sparkplug.said(1, NOW))
     for sent in data:
         survey.take(sent.topic, sent.payload, retained=False, received_at=NOW)
     found = propose(survey)
     assert [stream.topic for stream in found.streams if not stream.sensors] == sorted(
-        device.topics[0] for device in house.sparkplug_devices()
+        device.topics[0] for device in sparkplug.devices()
     )  # who knows whether they are alike?
     assert len({stream.bundle for stream in found.streams}) == 5
     assert list(found.remarks) == ["12 Sparkplug values without a name: their births were not heard"]
@@ -124,7 +126,7 @@ def test_metrics_of_sparkplug_have_no_names_before_their_birth() -> None:
 
 def test_a_negative_number_of_sparkplug_keeps_its_sign() -> None:
     survey = Survey()
-    born = house.born("Torque", 1, house.INT16, "", -5.0)
+    born = sparkplug.born("Torque", 1, sparkplug.INT16, "", -5.0)
     survey.take("spBv1.0/g/DBIRTH/n/d", born, retained=False, received_at=NOW)
-    survey.take("spBv1.0/g/DDATA/n/d", house.told(1, house.INT16, -7.0), retained=False, received_at=NOW + 1.0)
+    survey.take("spBv1.0/g/DDATA/n/d", sparkplug.told(1, sparkplug.INT16, -7.0), retained=False, received_at=NOW + 1.0)
     assert survey.heard["spBv1.0/g/n/d"].values["Torque"].low == -7.0
