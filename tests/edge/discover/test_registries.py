@@ -10,7 +10,7 @@ from edge.discover import homeassistant, zigbee2mqtt
 from edge.discover.content import read
 from edge.discover.facts import Fact
 from edge.discover.proposal import propose
-from edge.discover.protobuf import read_metrics
+from edge.discover.protobuf import number, read_metrics
 from edge.discover.survey import Survey
 from tests.houses import zigbee
 
@@ -147,3 +147,26 @@ def test_a_component_takes_from_its_device_what_it_does_not_say() -> None:
 def test_what_tidegate_announces_is_no_news() -> None:
     config = {"o": {"name": "tidegate"}, "stat_t": "tidegate/edge1/boiler/state", "cmps": {"a": {"p": "sensor"}}}
     assert homeassistant.read_config("device", config) == []
+
+
+# A birth as Google's protobuf 7 writes it from the fields of Eclipse Tahu's sparkplug_b.proto.
+BIRTH = bytes.fromhex(
+    "08fbd095ffbc31126a0a104f76656e2f54656d7065726174757265100118fbd095ffbc3120094a460a07656e67556e69740a06656e674c6f77"
+    "0a07656e67486967680a075175616c6974791207080c4203c2b043120b080a3100000000000044c012040803187d1205080318c001650000ac"
+    "4112190a06546f72717565100218fbd095ffbc31200350f9ffffff0f12190a05436f756e74100318fbd095ffbc312008588080808080201216"
+    "0a055374617465100418fbd095ffbc31200c7a024f4e12130a04476f6e65100518fbd095ffbc31200a38011800"
+)
+
+
+def test_a_birth_that_another_library_wrote_is_read() -> None:
+    time, metrics = read_metrics(BIRTH)
+    assert time == 1_700_000_000.123
+    told = [(metric.name, metric.alias, metric.datatype, number(metric, metric.datatype)) for metric in metrics]
+    assert told == [
+        ("Oven/Temperature", 1, 9, 21.5),
+        ("Torque", 2, 3, -7.0),
+        ("Count", 3, 8, 2.0**40),
+        ("State", 4, 12, None),
+        ("Gone", 5, 10, None),
+    ]
+    assert (metrics[0].unit, metrics[0].low, metrics[0].high) == ("°C", -40.0, 125.0)
