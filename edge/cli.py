@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import edge
+from edge import discover_command
 from edge.errors import OperatorError
 
 DONE, FAILED, OPERATOR, INTERRUPTED = 0, 1, 2, 130
@@ -56,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_check(commands)
     _add_replay(commands)
     _add_demo(commands)
+    _add_discover(commands)
     _add_bundle(commands)
     return parser
 
@@ -118,6 +120,11 @@ def _add_demo(commands: Commands) -> None:
     )
     parser.add_argument("--broker", default="", metavar="HOST:PORT", help="a real broker (default: an embedded one)")
     parser.add_argument("--speed", type=float, metavar="N", help="times faster than recorded (default: done in 60 s)")
+
+
+def _add_discover(commands: Commands) -> None:
+    text, example = discover_command.DISCOVER, discover_command.EXAMPLE
+    discover_command.add_options(add(commands, "discover", discover_command.discover, text, example))
 
 
 def _add_bundle(commands: Commands) -> None:

@@ -129,7 +129,8 @@ class Client(paho.Client):
         if self.protocol == MQTT_5:
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
             properties.SessionExpiryInterval = broker.session_expiry
-            self.connect(broker.host, broker.port, broker.keepalive, clean_start=False, properties=properties)
+            is_new = broker.session_expiry == 0  # nothing is kept for us, and nothing of an earlier session is wanted
+            self.connect(broker.host, broker.port, broker.keepalive, clean_start=is_new, properties=properties)
         else:
             self.connect(broker.host, broker.port, broker.keepalive)
 

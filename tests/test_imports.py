@@ -62,6 +62,7 @@ DIAGRAM: dict[str, set[str]] = {
         "edge.config",
         "edge.daemon",
         "edge.demo",
+        "edge.discover_command",
         "edge.errors",
         "edge.replay_files",
     },
@@ -106,6 +107,7 @@ DIAGRAM: dict[str, set[str]] = {
         "edge.runtime",
         "edge.shards",
         "edge.tables",
+        "edge.trust",
         "edge.workers",
     },
     "edge.daily": {"edge.clock", "edge.rows", "edge.tail"},
@@ -128,9 +130,67 @@ DIAGRAM: dict[str, set[str]] = {
         "edge.listening",
         "edge.mailbox",
         "edge.message",
+        "edge.trust",
         "edge.vigil",
     },
+    "edge.discover.bare": {"edge.discover.excluded", "edge.discover.survey"},
+    "edge.discover.content": {"edge.errors", "edge.reading"},
+    "edge.discover.heard": {"edge.discover.content"},
+    "edge.discover.homeassistant": {"edge.discover.facts"},
+    "edge.discover.names": {"edge.discover.excluded"},
+    "edge.discover.page": {
+        "edge.discover.facts",
+        "edge.discover.heard",
+        "edge.discover.proposal",
+        "edge.discover.streams",
+        "edge.discover.voices",
+        "edge.discover.zigbee2mqtt",
+        "edge.errors",
+    },
+    "edge.discover.proposal": {
+        "edge.discover.streams",
+        "edge.discover.survey",
+        "edge.discover.voices",
+        "edge.discover.zigbee2mqtt",
+        "edge.errors",
+    },
+    "edge.discover.sparkplug": {"edge.discover.content", "edge.discover.facts", "edge.discover.protobuf"},
+    "edge.discover.streams": {"edge.discover.names", "edge.discover.voices", "edge.topics"},
+    "edge.discover.survey": {
+        "edge.discover.content",
+        "edge.discover.excluded",
+        "edge.discover.facts",
+        "edge.discover.heard",
+        "edge.discover.homeassistant",
+        "edge.discover.sparkplug",
+        "edge.discover.zigbee2mqtt",
+    },
+    "edge.discover.tasmota": {"edge.discover.excluded", "edge.discover.facts", "edge.discover.heard"},
+    "edge.discover.voices": {
+        "edge.discover.bare",
+        "edge.discover.excluded",
+        "edge.discover.facts",
+        "edge.discover.heard",
+        "edge.discover.names",
+        "edge.discover.sparkplug",
+        "edge.discover.survey",
+        "edge.discover.tasmota",
+        "edge.topics",
+    },
+    "edge.discover.zigbee2mqtt": {"edge.discover.facts"},
+    "edge.discover_command": {"edge.discovery", "edge.durations", "edge.errors"},
+    "edge.discovery": {
+        "edge.config",
+        "edge.discover.page",
+        "edge.discover.proposal",
+        "edge.discover.survey",
+        "edge.errors",
+        "edge.hearing",
+        "edge.mailbox",
+        "edge.message",
+    },
     "edge.due": {"edge.rows"},
+    "edge.durations": {"edge.errors"},
     "edge.embedded": {"edge.errors"},
     "edge.event": {"edge.cohort"},
     "edge.evidence": {"edge.rows", "edge.tail"},
@@ -139,8 +199,9 @@ DIAGRAM: dict[str, set[str]] = {
     "edge.frozen": {"edge.finding", "edge.patience", "edge.rows"},
     "edge.grid": {"edge.reading"},
     "edge.health": {"edge", "edge.errors", "edge.line", "edge.message"},
+    "edge.hearing": {"edge.config", "edge.connection", "edge.errors", "edge.mailbox"},
     "edge.interval": {"edge.rows"},
-    "edge.keeper": {"edge.config", "edge.errors", "edge.health", "edge.mailbox", "edge.worker"},
+    "edge.keeper": {"edge.config", "edge.errors", "edge.health", "edge.mailbox", "edge.trust", "edge.worker"},
     "edge.learned": {"edge.evidence", "edge.experts", "edge.interval", "edge.rows", "edge.scale", "edge.usual"},
     "edge.limits": {"edge.finding"},
     "edge.line": {
@@ -230,6 +291,7 @@ DIAGRAM: dict[str, set[str]] = {
     "edge.tail": {"edge.rows"},
     "edge.topics": {"edge.errors"},
     "edge.trial": {"edge.errors", "edge.load", "edge.loopback", "edge.process"},
+    "edge.trust": {"edge.config", "edge.mailbox"},
     "edge.usual": {"edge.rows"},
     "edge.vigil": {"edge.errors"},
     "edge.watch": {
@@ -643,7 +705,9 @@ TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in SOU
 IMPORTS = {name: set(imports_of(tree)) for name, tree in TREES.items()}
 GRAPH = {name: {module for module in map(module_of, imported) if module} for name, imported in IMPORTS.items()}
 CORE_MODULES = [
-    name for name in SOURCES if name in {f"edge.{station}" for station in CORE} or name.startswith("edge.payloads")
+    name
+    for name in SOURCES
+    if name in {f"edge.{station}" for station in CORE} or name.startswith(("edge.payloads", "edge.discover."))
 ]
 
 

@@ -20,7 +20,7 @@ from tests.make_bundles import MOTES
 
 ROOT = Path(__file__).parents[2]
 WINDOW = 16
-COMMANDS = ("run", "check", "replay", "demo", "bundle", "bundle inspect", "bundle verify")
+COMMANDS = ("run", "check", "replay", "demo", "discover", "bundle", "bundle inspect", "bundle verify")
 BOUNDS = ("forecast", "lower", "upper")
 
 

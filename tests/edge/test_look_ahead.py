@@ -173,6 +173,7 @@ COMMANDS: Mapping[str, Walk | str] = {
     "replay": Walk(replayed, REPLAYED, ("stream verdicts", "window verdicts", "window forecasts of m2")),
     "run": Walk(served_live, LIVE, ("state", "forecast", "event", "anomaly")),
     "demo": Walk(demonstrated, RECORDED, ("state", "forecast", "event", "anomaly", "shown")),
+    "discover": "reads no rows: it says who speaks, and nothing of what comes next",
     "check": "reads a configuration and bundles, and no recording; the steps that it times are of its own making",
     "bundle inspect": "reads a bundle and no recording",
     "bundle verify": "reads a bundle and no recording; what it proves it on lies in the bundle",
