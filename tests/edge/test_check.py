@@ -63,7 +63,8 @@ def test_every_problem_of_the_file_and_of_its_bundles_is_told_at_once(folder: Pa
     path = folder / "tidegate.toml"
     for start in (
         f"{path}: node.name: must be 1 to 64 of A-Z a-z 0-9 _ -, got 'a/b'",
-        f"{path}: node.colour: must be one of feedback, health_every, name, prefix, trust_clock_after, workers, got an unknown key",
+        f"{path}: node.colour: must be one of feedback, health_every, name, prefix, trust_clock_after, workers, got an "
+        "unknown key",
         f"{path}: broker.port: must be between 1 and 65535, got 0",
         f"{path}: streams.one.topic: must name its levels",
         f"{path}: streams.three.qos: must be ",
