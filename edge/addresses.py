@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from edge.config import StreamConfig
 from edge.errors import ReadingError
+from edge.payloads import is_reading
 from edge.topics import SENSOR, stream_name
 
 MOST_TOPICS = 100_000  # whose address is remembered; a stranger's million topics must not fill the memory
@@ -57,7 +58,7 @@ class Addresses:
         """Return where a topic belongs; None if it belongs to no table."""
         for place, (table, template, pattern) in enumerate(self._tables):
             words = template.match(topic)
-            if words is None:
+            if words is None or not is_reading(table.config.dialect, words.values()):
                 continue
             try:
                 return self._address(place, table, pattern, words)

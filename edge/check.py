@@ -72,7 +72,7 @@ def _readable(table: object) -> StreamConfig | None:
 
 def _streams(config: Config) -> list[str]:
     return [
-        f"streams.{name}: subscribes to {table.template.filter} (QoS {table.qos}), dialect {table.dialect}, "
+        f"streams.{name}: subscribes to {', '.join(table.filters)} (QoS {table.qos}), dialect {table.dialect}, "
         f"served by {table.bundle.name}, publishes {config.node.prefix}/{config.node.name}/{table.pattern(name)}/…"
         for name, table in config.streams.items()
     ]

@@ -15,6 +15,7 @@ from typing import Literal, Self
 from edge import payloads, topics
 from edge.errors import ConfigError, quote, unreadable
 from edge.finding import KINDS, Kind
+from edge.payloads import rules, sparkplug
 from edge.tables import join_path, require, structure
 from edge.topics import SENSOR, TopicTemplate
 
@@ -177,25 +178,35 @@ class StreamConfig:
     dialect: str = "json"  # see `edge.payloads`
     stream: str = ""  # name pattern; empty: the placeholders joined by -, NAME if there are none
     qos: Literal[0, 1, 2] = 0  # a lost reading is soon followed by the next
-    time: str = "time"  # path of the event time; empty, or not in the payload: the time of arrival
+    time: str | None = (
+        None  # path of the event time; empty, or not in the payload: that of arrival; None: the dialect's
+    )
+    timezone: str = "UTC"  # of event times that name no offset
     value: str = "value"  # path of the value where the topic says which {sensor} speaks
     max_streams: int = 1000  # streams that topics may bring to life: a bound to memory that others would fill
     publish: tuple[Literal["state", "forecast", "event", "anomaly"], ...] = ("state", "forecast", "event", "anomaly")
-    sensors: Mapping[str, str] = field(default_factory=dict)  # by sensor: its path, or the word for it in the topic
+    rebirth_requests: bool = False  # whether Sparkplug nodes may be asked for births that were not heard
+    sensors: Mapping[str, str] = field(default_factory=dict)  # by sensor: its path or metric, or the word in the topic
     grid: GridConfig = field(default_factory=GridConfig)
     detection: DetectionConfig = field(default_factory=DetectionConfig)
 
     def __post_init__(self) -> None:
         """Hold the rules."""
-        topic_rule = topics.broken_topic_rule(self.topic)
-        pattern_rule = None if topic_rule else topics.broken_pattern_rule(self.stream, self.template)
-        can_speak = self.dialect in payloads.NAMES and not (self._is_one_value and len(self.sensors) > 1)
-        dialects = " or ".join(payloads.NAMES)
+        topic_rule = topics.broken_topic_rule(self.topic) or rules.broken_topic_rule(self.dialect, self.topic)
+        is_template = topics.broken_topic_rule(self.topic) is None
+        pattern_rule = topics.broken_pattern_rule(self.stream, self.template) if is_template else None
+        dialect_rule = rules.broken_dialect_rule(self.dialect)
+        if dialect_rule is None and self._is_one_value and len(self.sensors) > 1:
+            dialect_rule = f"must not be {' or '.join(payloads.BARE)} unless a message speaks for one sensor"
+        zone_rule = rules.broken_zone_rule(self.timezone)
+        may_ask = not self.rebirth_requests or self.dialect == payloads.SPARKPLUG
         require(
             self,
             bundle=(self.bundle != Path(), "must name a file"),
             topic=(topic_rule is None, f"{topic_rule}"),
-            dialect=(can_speak, f"must be {dialects}, and plain only if a message speaks for one sensor"),
+            dialect=(dialect_rule is None, f"{dialect_rule}"),
+            timezone=(zone_rule is None, f"{zone_rule}"),
+            rebirth_requests=(may_ask, f"must be false unless the dialect is {payloads.SPARKPLUG}"),
             stream=(pattern_rule is None, f"{pattern_rule}"),
             value=(self.value != "", "must not be empty"),
             max_streams=(self.max_streams >= 1, "must be at least 1"),
@@ -215,16 +226,33 @@ class StreamConfig:
 
     @property
     def _is_one_value(self) -> bool:
-        return self.dialect == "plain" and not self.has_sensor_in_topic
+        return rules.is_one_value(self.dialect, self.topic)
+
+    @property
+    def filters(self) -> tuple[str, ...]:
+        """What to subscribe to."""
+        listened = self.template.filter
+        return sparkplug.filters(listened) if self.dialect == payloads.SPARKPLUG else (listened,)
 
     def pattern(self, table: str) -> str:
         """Give the name pattern for `edge.topics.stream_name`; `table` is the NAME of this table."""
         return self.stream if self.stream != "" else topics.default_pattern(self.template) or table
 
-    def decoder(self, sensors: Sequence[str]) -> payloads.Dialect:
-        """Make the decoder: of all the bundle's sensors in their order, or of one value if the topic says whose."""
-        paths = [self.value] if self.has_sensor_in_topic else [self.word(sensor) for sensor in sensors]
-        return payloads.dialect(self.dialect, paths, None if self.time == "" else self.time)
+    def decoder(self, sensors: Sequence[str]) -> payloads.Dialect | None:
+        """Make the decoder: of all the bundle's sensors in their order, or of one value if the topic says whose.
+
+        Returns:
+            None for Sparkplug, whose payloads mean nothing without those before them.
+        """
+        if self.dialect == payloads.SPARKPLUG:
+            return None
+        paths = [self.word(sensor) for sensor in sensors]
+        if self.has_sensor_in_topic:
+            paths = [] if self.dialect == "zigbee2mqtt" else [self.value]
+        time = payloads.TIME_PATHS[self.dialect] if self.time is None else self.time
+        return payloads.dialect(
+            self.dialect, paths, time_path=None if time == "" else time, zone=rules.find_zone(self.timezone)
+        )
 
     def word(self, sensor: str) -> str:
         """Say by which path or word a sensor is known here."""
@@ -248,7 +276,8 @@ class StreamConfig:
         twins = [(sensor, word) for sensor, word in zip(bundle_sensors, words, strict=True) if words.count(word) > 1]
         problems += [f"{join_path('sensors', name)}: must be its own, got {quote(word)} twice" for name, word in twins]
         if self._is_one_value and len(bundle_sensors) != 1:
-            problems.append(f"dialect: must be json, or {{sensor}} be in the topic, to tell {known} apart, got 'plain'")
+            rule = f"must be json, or {{sensor}} be in the topic, to tell {known} apart"
+            problems.append(f"dialect: {rule}, got {quote(self.dialect)}")
         return problems
 
 

@@ -8,8 +8,9 @@ from typing import TypedDict, cast
 import numpy as np
 
 import edge
+from edge.counts import ReadingCounts
 from edge.errors import counted
-from edge.line import Line, ReadingCounts
+from edge.line import Line
 from edge.message import Json, iso
 
 RECENT = 4096  # latencies that the percentiles are taken over
@@ -97,6 +98,8 @@ def _merge_readings(same: Sequence[ReadingCounts]) -> ReadingCounts:
         unrouted=sum(one.unrouted for one in same),
         refused=sum((one.refused for one in same), Counter()),
         streams_refused=sum(one.streams_refused for one in same),
+        sequence_gaps=sum(one.sequence_gaps for one in same),
+        rebirth_requests=sum(one.rebirth_requests for one in same),
         last_refused=next((one.last_refused for one in reversed(same) if one.last_refused), ""),
     )
 
@@ -141,6 +144,8 @@ def table(
             "retained": counts.retained,
             "unrouted": counts.unrouted,
             "streams_refused": counts.streams_refused,
+            "sequence_gaps": counts.sequence_gaps,
+            "rebirth_requests": counts.rebirth_requests,
             "refused": dict(counts.refused),
             "last_refused": counts.last_refused or None,
         },

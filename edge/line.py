@@ -4,9 +4,7 @@ This is the whole line without a broker and without a clock: `receive` takes wha
 be published. The daemon and the tests drive the same object.
 """
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from math import isnan, nan
 from pathlib import Path
 
@@ -15,76 +13,22 @@ import numpy as np
 from edge import feedback, message
 from edge.addresses import MOST_TOPICS, Addresses, Refused, Table
 from edge.cohort import Verdicts
-from edge.config import Config, StreamConfig
+from edge.config import Config
+from edge.counts import ReadingCounts
 from edge.errors import ReadingError
 from edge.event import Event
 from edge.learned import Learned
 from edge.message import Outgoing
-from edge.payloads import Dialect
-from edge.reading import Readings
+from edge.payloads import SPARKPLUG
+from edge.payloads.sparkplug import DEATHS, PREFIX, parse_topic
+from edge.reading import Decoded, Readings
+from edge.route import Route, Target
 from edge.runtime import Model
 from edge.service import Service
-from edge.vigil import FirstRefusals, Vigil, Watched, patience
+from edge.sparkplug import Heard, Host
+from edge.vigil import FirstRefusals, Vigil
 
 FEEDBACK = "/feedback"  # what a stream's topic for it ends with
-NAMED = 80  # characters kept of a refused payload
-
-
-@dataclass(slots=True)
-class ReadingCounts:
-    """Count what became of the payloads that arrived.
-
-    Attributes:
-        received: payloads that reached the line.
-        retained: old values that the broker kept; never taken as new measurements.
-        unrouted: payloads whose topic belongs to no stream.
-        refused: payloads, or values in them, that are no readings, by reason.
-        streams_refused: payloads of streams beyond `max_streams`.
-        last_refused: topic and reason of the newest refusal.
-    """
-
-    received: int = 0
-    retained: int = 0
-    unrouted: int = 0
-    refused: Counter[str] = field(default_factory=Counter)
-    streams_refused: int = 0
-    last_refused: str = ""
-
-    def refuse(self, topic: str, reason: str, detail: str) -> None:
-        """Count a payload, or a value in it, that is refused; of what has a count of its own no text is kept."""
-        if reason == "unrouted":
-            self.unrouted += 1
-        elif reason == "streams_refused":
-            self.streams_refused += 1
-        else:
-            self.refused[reason] += 1
-            self.last_refused = f"{topic}: {reason}: {detail}"[: 4 * NAMED]
-
-
-class Route:
-    """Bind a table [streams.NAME] to the bundle that serves it."""
-
-    def __init__(self, name: str, table: StreamConfig, service: Service) -> None:
-        """Prepare the decoder."""
-        self.table = table
-        self.service = service
-        self.sensors = service.cohort.learned.sensors
-        self.decoder: Dialect = table.decoder(self.sensors)
-        self.watched = Watched(name, table.template.filter, patience(service.cohort.learned.period))
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Say where the payloads of one topic go: a row, and which sensor speaks; None where a payload speaks for all."""
-
-    route: Route
-    row: int
-    sensor: int | None
-
-    @property
-    def sensors(self) -> Sequence[int]:
-        """Which sensors a payload speaks for."""
-        return range(len(self.route.sensors)) if self.sensor is None else (self.sensor,)
 
 
 class Line:
@@ -111,9 +55,10 @@ class Line:
         by_path = dict(zip(bundles, self.services, strict=True))
         self._routes = [Route(name, table, by_path[table.bundle]) for name, table in config.streams.items()]
         self.firsts = FirstRefusals()
-        self._addresses = Addresses(
-            [Table(name, route.table, route.sensors) for name, route in zip(config.streams, self._routes, strict=True)]
-        )
+        tables = [Table(route.watched.name, route.table, route.sensors) for route in self._routes]
+        self._addresses = Addresses(tables)
+        nodes = [table for table in tables if table.config.dialect == SPARKPLUG]
+        self._host = Host(nodes, self.counts) if nodes else None
         self.vigil = Vigil([route.watched for route in self._routes])
         self._base = message.root(config.node.prefix, config.node.name)
         self._hears_feedback = config.node.feedback
@@ -132,6 +77,9 @@ class Line:
         if retained:
             self.counts.retained += 1
             return
+        if self._host is not None and topic.startswith(PREFIX):
+            self._hear_node(self._host, topic, payload=payload, received_at=received_at)
+            return
         target = self._targets.get(topic)
         if target is None and self._hears_feedback and topic.startswith(self._base) and topic.endswith(FEEDBACK):
             self._hear(topic, payload, received_at)
@@ -140,15 +88,18 @@ class Line:
         if target is None:
             return
         target.route.watched.payloads += 1
+        decoder = target.route.decoder
+        assert decoder is not None  # only Sparkplug has none
         try:
-            self._decode(target, topic, payload, received_at)
+            decoded = decoder.decode(payload, received_at)
+            self._take(target, topic, decoded=decoded, received_at=received_at)
         except ReadingError as refused:
             self._refuse(target.route, topic, refused.reason, refused.detail)
             target.route.service.refuse(target.row, received_at, target.sensors)
 
     def advance(self) -> list[Outgoing]:
         """Judge all samples that wait and return what is to be published, in order."""
-        news: list[Outgoing] = []
+        news = [] if self._host is None else self._host.take_requests()
         for service in self.services:
             for event in service.news():
                 news += self._tell_event(service, event)
@@ -172,9 +123,8 @@ class Line:
             for told in self._tell_event(service, event)
         ]
 
-    def _decode(self, target: Target, topic: str, payload: bytes, received_at: float) -> None:
+    def _take(self, target: Target, topic: str, *, decoded: Decoded, received_at: float) -> None:
         route = target.route
-        decoded = route.decoder.decode(payload)
         values = decoded.values
         if target.sensor is not None:
             heard = [nan] * len(route.sensors)
@@ -187,9 +137,33 @@ class Line:
                 self._refuse(route, topic, refused.reason, refused.detail)
             service.refuse(target.row, time, [sensor for sensor in target.sensors if isnan(values[sensor])])
         future = service.counts.future
-        service.take(target.row, Readings(time, values, received_at, whole=target.sensor is None))
+        service.take(target.row, Readings(time, values, received_at, whole=target.is_whole))
         if service.counts.future != future:
             self._note(route, topic, "future", f"its time is {time - received_at:.0f} s after its arrival")
+
+    def _hear_node(self, host: Host, topic: str, *, payload: bytes, received_at: float) -> None:
+        """Take what a Sparkplug node says, of a stream or of the node alone."""
+        at = parse_topic(topic)
+        if at is None:
+            self.counts.unrouted += 1
+            return
+        is_streams = at.kind not in DEATHS and host.table(at) is not None
+        target = (self._targets.get(at.stream) or self._find(at.stream)) if is_streams else None
+        try:
+            heard = host.hear(at, payload, received_at=received_at)
+        except ReadingError as error:
+            unread = () if target is None or error.reason == "unborn" else target.sensors  # unborn: perhaps our fault
+            heard = Heard((), (error,), unread)
+        for refused in heard.refused:
+            if target is not None:
+                self._note(target.route, topic, refused.reason, refused.detail)
+            self.counts.refuse(topic, refused.reason, refused.detail)
+        if target is not None:
+            target.route.watched.payloads += 1
+            if heard.unread:
+                target.route.service.refuse(target.row, received_at, heard.unread)
+            for decoded in heard.instants:
+                self._take(target, topic, decoded=decoded, received_at=received_at)
 
     def _hear(self, topic: str, payload: bytes, received_at: float) -> None:
         """Take what a person says of a stream."""
@@ -226,7 +200,8 @@ class Line:
         row = route.service.rows.get(found.stream)
         if row is None:
             row = route.service.admit(found.stream, route.table)
-        self._targets[topic] = Target(route, row, found.sensor)
+        is_whole = found.sensor is None and route.decoder is not None  # Sparkplug says only what changed
+        self._targets[topic] = Target(route, row, found.sensor, is_whole)
         return self._targets[topic]
 
     def _tell_event(self, service: Service, event: Event) -> list[Outgoing]:

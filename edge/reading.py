@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from edge.errors import ReadingError, quote
 
@@ -25,9 +26,12 @@ REASONS = (
     "time",  # an event time that cannot be read, or before 1970
     "feedback",  # what a person said of a stream is none of the words for it
     "stream_name",  # the topic makes no name that a stream may have
+    "unborn",  # Sparkplug: of a node, a device or a metric whose birth was not heard
+    "quality",  # Sparkplug: the source itself calls its value bad or stale
 )
 
 _UNAVAILABLE = frozenset({"unavailable", "unknown", "none", "offline"})
+_SWITCH = {"on": 1.0, "true": 1.0, "off": 0.0, "false": 0.0}
 # From where on a Unix time is in a finer unit. 1e11 s is the year 5138 and 1e11 ms is March 1973: no sensor means the
 # one, and none that counts milliseconds means the other. The same gap of 1,000 separates the finer units.
 _FINER_UNITS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
@@ -91,6 +95,21 @@ def parse_value(value: object) -> float:
     raise ReadingError("wrong_type", type(value).__name__)  # a list may be deeper than repr can go
 
 
+def parse_switch(value: object) -> float:
+    """Read a value that may also be a switch's: true and ON are 1, false and OFF are 0.
+
+    Raises:
+        ReadingError: as `parse_value`.
+
+    >>> parse_switch(True), parse_switch("OFF"), parse_switch("21.5")
+    (1.0, 0.0, 21.5)
+    """
+    if isinstance(value, bool):
+        return float(value)
+    state = _SWITCH.get(value.strip().lower()) if isinstance(value, str) and len(value) <= 80 else None
+    return parse_value(value) if state is None else state
+
+
 def parse_time(value: object) -> float:
     """Read an event time.
 
@@ -120,6 +139,46 @@ def parse_time(value: object) -> float:
         if number >= start:
             return number / per_second
     return number
+
+
+def parse_local_time(value: object, zone: ZoneInfo, *, near: float) -> float:
+    """Read an event time as `parse_time` does, but for text that names no offset, which is local time.
+
+    Args:
+        value: as it stands in the payload.
+        zone: where the clock hangs.
+        near: Unix seconds UTC; of the two instants that a local time means where clocks are set back, the nearer one
+            is taken, and so it is where they are set forward and the time does not exist.
+
+    Raises:
+        ReadingError: time.
+
+    >>> berlin = ZoneInfo("Europe/Berlin")  # at 01:00 UTC of that day, 03:00 became 02:00
+    >>> [parse_local_time("2026-10-25T02:30:00", berlin, near=near) for near in (1792888200.0, 1792891800.0)]
+    [1792888200.0, 1792891800.0]
+    """
+    moment = _local_moment(value)
+    if moment is None:
+        return parse_time(value)
+    try:
+        times = [moment.replace(tzinfo=zone, fold=fold).timestamp() for fold in (0, 1)]
+    except OverflowError:  # within hours of the first or the last year
+        raise ReadingError("time", _show(value)) from None
+    time = min(times, key=lambda instant: abs(instant - near))
+    if time < 0.0:
+        raise ReadingError("time", _show(value))
+    return time
+
+
+def _local_moment(value: object) -> datetime | None:
+    """Read a date and time that names no offset; None if it is anything else."""
+    if not isinstance(value, str) or value[4:5] != "-":
+        return None
+    try:
+        moment = datetime.fromisoformat(value.strip())
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is None else None
 
 
 def _parse_iso(text: str) -> float:

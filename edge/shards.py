@@ -7,12 +7,20 @@ from dataclasses import replace
 from zlib import crc32
 
 from edge.addresses import MOST_TOPICS, Address, Addresses, Table
-from edge.line import FEEDBACK, ReadingCounts
+from edge.counts import ReadingCounts
+from edge.line import FEEDBACK
+from edge.payloads import SPARKPLUG
+from edge.payloads.sparkplug import PREFIX
 from edge.vigil import FirstRefusals
+
+NODES = 1  # the worker that hears all of Sparkplug
 
 
 class Shards:
     """Share the streams out among workers by a hash of their names.
+
+    All of Sparkplug goes to one worker: what a message means was said by others before it, of which some are of no
+    stream.
 
     What belongs to no stream is counted here and goes to nobody, for a worker sees its own share only: it could tell
     neither that a name is another topic's, nor that there are too many streams.
@@ -31,6 +39,7 @@ class Shards:
         self._tables = tables
         self._addresses = Addresses(tables)
         self._workers = workers
+        self._has_nodes = any(table.config.dialect == SPARKPLUG for table in tables)
         self._known: dict[str, int] = {}
         self._lock = threading.Lock()  # guards the counts: the connection's thread asks, the daemon's reads
         self._counts = ReadingCounts()
@@ -58,6 +67,9 @@ class Shards:
             self._known.clear()
         if self._base is not None and topic.startswith(self._base) and topic.endswith(FEEDBACK):
             return self._share(topic[len(self._base) : -len(FEEDBACK)])
+        if self._has_nodes and topic.startswith(PREFIX):
+            self._known[topic] = NODES
+            return NODES
         found = self._addresses.find(topic)
         if isinstance(found, Address):
             self._known[topic] = self._share(found.stream)

@@ -17,12 +17,13 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("edge", "training")
 TFLITE_RUNTIMES = {"ai_edge_litert", "tflite_runtime"}
 CORE = (
-    "topics", "reading", "grid", "window", "scale", "clock", "due", "experts", "interval", "learned", "cohort",
-    "score", "evidence", "daily", "tail", "alarm", "event", "message", "rows",
+    "topics", "reading", "counts", "grid", "window", "scale", "clock", "due", "experts", "interval", "learned",
+    "cohort", "score", "evidence", "daily", "tail", "alarm", "event", "message", "rows",
     "usual", "finding", "patience", "vigil", "silence", "frozen", "limits", "quality", "condition", "watch",
     "maintenance", "feedback", "listening",
 )  # fmt: skip
 CORE_LIBRARIES = {"numpy", "orjson"}
+SPARKPLUG = "edge.payloads.sparkplug_messages"  # and protobuf, where it is installed
 # What would let a clock, a file, a socket, a thread, chance or a log into the core: ruff refuses the same list.
 TIDY = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["ruff"]["lint"][
     "flake8-tidy-imports"
@@ -31,7 +32,7 @@ IMPURE = set(TIDY["banned-module-level-imports"])
 IMPURE_CALLS = {"open", "print", "input", ".now", ".utcnow", ".today"}
 
 DIAGRAM: dict[str, set[str]] = {
-    "edge.addresses": {"edge.config", "edge.errors", "edge.topics"},
+    "edge.addresses": {"edge.config", "edge.errors", "edge.payloads", "edge.topics"},
     "edge.alarm": {"edge.rows"},
     "edge.budget": {
         "edge.config",
@@ -81,7 +82,15 @@ DIAGRAM: dict[str, set[str]] = {
         "edge.window",
     },
     "edge.condition": {"edge.event", "edge.finding"},
-    "edge.config": {"edge.errors", "edge.finding", "edge.payloads", "edge.tables", "edge.topics"},
+    "edge.config": {
+        "edge.errors",
+        "edge.finding",
+        "edge.payloads",
+        "edge.payloads.rules",
+        "edge.payloads.sparkplug",
+        "edge.tables",
+        "edge.topics",
+    },
     "edge.connection": {
         "edge.config",
         "edge.errors",
@@ -198,7 +207,7 @@ DIAGRAM: dict[str, set[str]] = {
     "edge.feedback": {"edge.errors"},
     "edge.frozen": {"edge.finding", "edge.patience", "edge.rows"},
     "edge.grid": {"edge.reading"},
-    "edge.health": {"edge", "edge.errors", "edge.line", "edge.message"},
+    "edge.health": {"edge", "edge.counts", "edge.errors", "edge.line", "edge.message"},
     "edge.hearing": {"edge.config", "edge.connection", "edge.errors", "edge.mailbox"},
     "edge.interval": {"edge.rows"},
     "edge.keeper": {"edge.config", "edge.errors", "edge.health", "edge.mailbox", "edge.trust", "edge.worker"},
@@ -208,15 +217,19 @@ DIAGRAM: dict[str, set[str]] = {
         "edge.addresses",
         "edge.cohort",
         "edge.config",
+        "edge.counts",
         "edge.errors",
         "edge.event",
         "edge.feedback",
         "edge.learned",
         "edge.message",
         "edge.payloads",
+        "edge.payloads.sparkplug",
         "edge.reading",
+        "edge.route",
         "edge.runtime",
         "edge.service",
+        "edge.sparkplug",
         "edge.vigil",
     },
     "edge.load": {"edge.learned", "edge.message"},
@@ -237,9 +250,30 @@ DIAGRAM: dict[str, set[str]] = {
     "edge.message": {"edge.cohort", "edge.event", "edge.learned"},
     "edge.mqtt": {"edge.config", "edge.mailbox", "edge.message", "edge.wire"},
     "edge.patience": {"edge.alarm", "edge.rows"},
-    "edge.payloads": {"edge.errors", "edge.payloads.json", "edge.payloads.plain", "edge.reading"},
-    "edge.payloads.json": {"edge.errors", "edge.reading"},
+    "edge.payloads": {
+        "edge.errors",
+        "edge.payloads.esphome",
+        "edge.payloads.json",
+        "edge.payloads.plain",
+        "edge.payloads.tasmota",
+        "edge.payloads.zigbee2mqtt",
+        "edge.reading",
+    },
+    "edge.payloads.esphome": {"edge.payloads.plain", "edge.reading"},
+    "edge.payloads.json": {"edge.errors", "edge.payloads.paths", "edge.reading"},
+    "edge.payloads.paths": {"edge.errors"},
     "edge.payloads.plain": {"edge.errors", "edge.reading"},
+    "edge.payloads.rules": {"edge.payloads", "edge.payloads.sparkplug"},
+    "edge.payloads.sparkplug_messages": {"edge.errors"},
+    "edge.payloads.sparkplug_metrics": {"edge.errors", "edge.payloads.sparkplug_messages", "edge.reading"},
+    "edge.payloads.tasmota": {"edge.errors", "edge.payloads.json", "edge.reading"},
+    "edge.payloads.zigbee2mqtt": {
+        "edge.errors",
+        "edge.payloads.json",
+        "edge.payloads.paths",
+        "edge.payloads.plain",
+        "edge.reading",
+    },
     "edge.process": {"edge.errors"},
     "edge.quality": {"edge.finding"},
     "edge.reading": {"edge.errors"},
@@ -267,6 +301,7 @@ DIAGRAM: dict[str, set[str]] = {
         "edge.replay",
         "edge.runtime",
     },
+    "edge.route": {"edge.config", "edge.service", "edge.vigil"},
     "edge.runtime": {"edge.errors", "edge.rows"},
     "edge.scale": {"edge.rows", "edge.window"},
     "edge.score": {"edge.alarm", "edge.daily", "edge.evidence", "edge.rows"},
@@ -283,9 +318,26 @@ DIAGRAM: dict[str, set[str]] = {
         "edge.runtime",
         "edge.watch",
     },
-    "edge.shards": {"edge.addresses", "edge.line", "edge.vigil"},
+    "edge.shards": {
+        "edge.addresses",
+        "edge.counts",
+        "edge.line",
+        "edge.payloads",
+        "edge.payloads.sparkplug",
+        "edge.vigil",
+    },
     "edge.silence": {"edge.finding", "edge.patience", "edge.rows", "edge.vigil"},
     "edge.snapshot": {"edge.learned", "edge.line", "edge.runtime"},
+    "edge.sparkplug": {
+        "edge.addresses",
+        "edge.counts",
+        "edge.errors",
+        "edge.message",
+        "edge.payloads.sparkplug",
+        "edge.payloads.sparkplug_messages",
+        "edge.payloads.sparkplug_metrics",
+        "edge.reading",
+    },
     "edge.subscriber": {"edge.errors"},
     "edge.tables": {"edge.errors"},
     "edge.tail": {"edge.rows"},
@@ -743,6 +795,12 @@ def test_only_runtime_imports_a_tflite_runtime() -> None:
     assert importers(*TFLITE_RUNTIMES) <= {"edge.runtime"}
 
 
+def test_only_the_messages_of_sparkplug_need_protobuf_and_only_when_there_are_any() -> None:
+    assert importers("google") == {SPARKPLUG}
+    done = run_without(("google.protobuf",), "import edge.cli, edge.line, edge.sparkplug")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_only_mqtt_and_the_demo_import_an_mqtt_library() -> None:
     assert importers("paho") <= {"edge.mqtt", "edge.subscriber"}
     assert importers("amqtt") <= {"edge.embedded"}
@@ -751,7 +809,8 @@ def test_only_mqtt_and_the_demo_import_an_mqtt_library() -> None:
 @pytest.mark.parametrize("name", CORE_MODULES)
 def test_the_core_is_pure(name: str) -> None:
     assert foreign(name) & IMPURE == set()
-    assert foreign(name) - set(sys.stdlib_module_names) <= CORE_LIBRARIES
+    allowed = CORE_LIBRARIES | ({"google"} if name == SPARKPLUG else set())
+    assert foreign(name) - set(sys.stdlib_module_names) <= allowed
     assert calls_of(TREES[name]) & IMPURE_CALLS == set()
     assert not any(imported.startswith("numpy.random") for imported in IMPORTS[name])
 

@@ -52,6 +52,11 @@ def test_the_device_part_asks_for_nothing_of_training() -> None:
     assert set(wanted_on("x86_64", extra="training")) & TRAINING_ONLY == {"tensorflow", "tqdm", "pyarrow", "matplotlib"}
 
 
+def test_sparkplugs_library_comes_on_request_alone() -> None:
+    assert "protobuf" not in wanted_on("armv7l")
+    assert "protobuf" in wanted_on("armv7l", extra="sparkplug")
+
+
 def test_the_installed_version_is_the_one_in_edge() -> None:
     assert version("tidegate") == __version__
 

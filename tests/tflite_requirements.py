@@ -23,12 +23,12 @@ def name_of(requirement: str) -> str:
 
 
 def requirements(pyproject: Path) -> list[str]:
-    """Return the device's requirements on tflite-runtime, then those of the test tools."""
+    """Return the device's requirements on tflite-runtime and its dialects', then those of the test tools."""
     project = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
     device = [wanted for wanted in project["dependencies"] if name_of(wanted) not in RUNTIMES]
     tools = [wanted for wanted in extras["dev"] if name_of(wanted) in TOOLS]
-    return [*device, *extras["tflite"], *tools]
+    return [*device, *extras["tflite"], *extras["sparkplug"], *tools]
 
 
 if __name__ == "__main__":

@@ -92,9 +92,10 @@ class RootError(Exception):
 def requirements(pyproject: Path, machine: Machine) -> list[Requirement]:
     """Return what the device and its tests need on a machine, and have no Debian package for there."""
     project = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
-    tools = [wanted for wanted in project["optional-dependencies"]["dev"] if name_of(wanted) in TOOLS]
+    extras = project["optional-dependencies"]
+    tools = [wanted for wanted in extras["dev"] if name_of(wanted) in TOOLS]
     there = {"platform_machine": machine.says, "python_version": machine.python, "sys_platform": "linux"}
-    wanted = [Requirement(text) for text in (*project["dependencies"], *tools)]
+    wanted = [Requirement(text) for text in (*project["dependencies"], *extras["sparkplug"], *tools)]
     return [
         one for one in wanted if (one.marker is None or one.marker.evaluate(there)) and one.name not in machine.debian
     ]

@@ -69,10 +69,12 @@ def test_the_sample_shows_every_key_that_has_a_default() -> None:
     table = tomllib.loads(uncommented(SAMPLE.read_text(encoding="utf-8")))
     boiler = table["streams"]["boiler"]
     shown = [table["node"], table["broker"], boiler, boiler["grid"]]
-    for keys, shape in zip(shown, (NodeConfig, BrokerConfig, StreamConfig, GridConfig), strict=True):
-        assert set(keys) == {key.name for key in fields(shape) if key.default is not None}
-    # TOML has no word for None, so what the bundle decides can only be explained.
+    # TOML has no word for None, so what the bundle or the dialect decides can only be explained.
     explained = set(re.findall(r"^##  +(\w+) = ", SAMPLE.read_text(encoding="utf-8"), flags=re.MULTILINE))
+    for keys, shape in zip(shown, (NodeConfig, BrokerConfig, StreamConfig, GridConfig), strict=True):
+        undecided = {key.name for key in fields(shape) if key.default is None}
+        assert set(keys) == {key.name for key in fields(shape)} - undecided
+        assert undecided <= explained
     detection = boiler["detection"]
     assert {key.name for key in fields(DetectionConfig)} <= explained | set(detection)
     assert detection["sensors"] == {}
@@ -133,7 +135,7 @@ def test_every_value_is_held_to_its_rule(table: str, key: str, value: object, ru
         ("bundle", "", "bundle: must name a file"),
         ("topic", "plant/+/climate", "topic: must name its levels: {placeholders} instead of + and #"),
         ("topic", "", "topic: must not be empty"),
-        ("dialect", "yaml", "dialect: must be json or plain"),
+        ("dialect", "yaml", "dialect: must be one of json, plain, "),
         ("stream", "{line}", "stream: must use the placeholders of the topic alone (none)"),
         ("stream", "a/b", "stream: must be 1 to 64"),
         ("qos", 3, "qos: must be one of 0, 1, 2"),
@@ -313,14 +315,14 @@ def test_a_stream_is_named_by_pattern_placeholders_or_table(
 
 def test_a_payload_is_decoded_in_the_order_of_the_bundle() -> None:
     decoder = stream(sensors={"temp": "climate.t"}, time="at").decoder(["humidity", "temp"])
-    decoded = decoder.decode(b'{"climate": {"t": 21.5}, "humidity": 40, "temp": 0, "at": 60}')
+    decoded = decoder.decode(b'{"climate": {"t": 21.5}, "humidity": 40, "temp": 0, "at": 60}', 60.0)
     assert (decoded.time, decoded.values) == (60.0, (40.0, 21.5))
 
 
 def test_an_empty_time_is_the_time_of_arrival() -> None:
-    assert stream(time="").decoder(["t"]).decode(b'{"t": 1, "time": "never", "": 5}').time is None
+    assert stream(time="").decoder(["t"]).decode(b'{"t": 1, "time": "never", "": 5}', 60.0).time is None
     with pytest.raises(ReadingError, match="time: 'never'"):
-        stream().decoder(["t"]).decode(b'{"t": 1, "time": "never"}')
+        stream().decoder(["t"]).decode(b'{"t": 1, "time": "never"}', 60.0)
 
 
 def test_a_sensor_in_the_topic_speaks_for_itself() -> None:
@@ -328,7 +330,7 @@ def test_a_sensor_in_the_topic_speaks_for_itself() -> None:
     sensors = ["humidity", "temperature"]
     assert table.has_sensor_in_topic
     assert [table.sensor_of(word, sensors) for word in ("t", "humidity", "temperature", "")] == [1, 0, None, None]
-    assert table.decoder(sensors).decode(b'{"value": 21.5, "t": 3}').values == (21.5,)
+    assert table.decoder(sensors).decode(b'{"value": 21.5, "t": 3}', 60.0).values == (21.5,)
     plain = stream(topic="plant/{sensor}", dialect="plain")
     assert isinstance(plain.decoder(sensors), Plain)
 
@@ -339,7 +341,9 @@ def test_a_plain_payload_speaks_for_one_sensor() -> None:
     (problem,) = stream(dialect="plain").check_sensors(["t", "h"])
     assert problem == "dialect: must be json, or {sensor} be in the topic, to tell t, h apart, got 'plain'"
     (problem,) = problems_of({"streams": {"boiler": BOILER | {"dialect": "plain", "sensors": {"t": "a", "h": "b"}}}})
-    assert problem.startswith("streams.boiler.dialect: must be json or plain, and plain only if")
+    assert problem.startswith(
+        "streams.boiler.dialect: must not be plain or esphome unless a message speaks for one sensor"
+    )
 
 
 def test_sensors_are_held_against_those_of_the_bundle() -> None:

@@ -1,34 +1,40 @@
 """Hold what each dialect makes of good and of bad payloads."""
 
+import itertools
 import json
 import math
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.errors import ConfigError, ReadingError
-from edge.payloads import NAMES, Dialect, dialect
+from edge.payloads import NAMES, SPARKPLUG, Dialect, dialect
+from edge.payloads.esphome import Esphome
 from edge.payloads.json import Json
 from edge.payloads.plain import Plain
+from edge.payloads.tasmota import Tasmota
+from edge.payloads.zigbee2mqtt import Zigbee2mqtt
 from edge.reading import REASONS, Decoded
 
 CLIMATE = ("temperature", "humidity")
+BERLIN = ZoneInfo("Europe/Berlin")
 
 
 def climate(payload: bytes) -> Decoded:
     """Decode a payload as two sensors and a time would be."""
-    return Json(CLIMATE, "time").decode(payload)
+    return Json(CLIMATE, "time").decode(payload, 60.0)
 
 
 def reason_of(decoder: Dialect, payload: bytes) -> str:
     with pytest.raises(ReadingError) as refused:
-        decoder.decode(payload)
+        decoder.decode(payload, 60.0)
     return refused.value.reason
 
 
 def at_path(path: str, content: object) -> float:
-    return Json([path], None).decode(json.dumps(content).encode()).values[0]
+    return Json([path], None).decode(json.dumps(content).encode(), 60.0).values[0]
 
 
 def test_a_payload_speaks_for_several_sensors() -> None:
@@ -48,7 +54,7 @@ def test_whole_numbers_are_numbers_and_huge_ones_are_finite() -> None:
 
 def test_without_an_event_time_there_is_none() -> None:
     assert climate(b'{"temperature": 1, "humidity": 2}').time is None
-    assert Json(CLIMATE, None).decode(b'{"temperature": 1, "time": "yesterday"}').time is None
+    assert Json(CLIMATE, None).decode(b'{"temperature": 1, "time": "yesterday"}', 60.0).time is None
 
 
 def test_a_missing_sensor_is_not_heard_and_not_refused() -> None:
@@ -194,13 +200,13 @@ def test_what_a_refusal_says_is_short() -> None:
         (Json(["t"], None), b"NaN" + b"x" * 100_000),
     ):
         with pytest.raises(ReadingError) as refused:
-            decoder.decode(payload)
+            decoder.decode(payload, 60.0)
         assert len(str(refused.value)) < 200
 
 
 @pytest.mark.parametrize(("payload", "value"), [(b"21.5", 21.5), (b" 7\n", 7.0), (b"0", 0.0), (b"-1e-3", -0.001)])
 def test_a_plain_payload_is_one_value(payload: bytes, value: float) -> None:
-    assert Plain().decode(payload) == Decoded(None, (value,), ())
+    assert Plain().decode(payload, 60.0) == Decoded(None, (value,), ())
 
 
 @pytest.mark.parametrize(
@@ -222,12 +228,14 @@ def test_any_other_plain_payload_is_refused(payload: bytes, reason: str) -> None
 
 
 def test_every_dialect_can_be_made_by_its_name() -> None:
-    assert [type(dialect(name, ["value"], None)) for name in NAMES] == [Json, Plain]
+    made = [dialect(name, ["value"], time_path=None, zone=None) for name in NAMES if name != SPARKPLUG]
+    assert [type(one) for one in made] == [Json, Plain, Zigbee2mqtt, Tasmota, Esphome]
+    assert [one.repeats for one in made] == [False, False, True, False, False]
 
 
 def test_an_unknown_dialect_is_the_operators_mistake() -> None:
-    with pytest.raises(ConfigError, match="dialect: must be one of json, plain, got 'yaml'"):
-        dialect("yaml", ["value"], None)
+    with pytest.raises(ConfigError, match=r"dialect: must be one of json, plain, .*, got 'yaml'"):
+        dialect("yaml", ["value"], time_path=None, zone=None)
 
 
 @st.composite
@@ -250,9 +258,12 @@ CONTENT = st.recursive(
 
 @given(st.binary() | damaged() | CONTENT.map(lambda content: json.dumps(content).encode()))
 def test_any_bytes_decode_or_are_refused_for_a_known_reason(payload: bytes) -> None:
-    for decoder in (dialect("json", ["temperature", "a.b", "a.0.b"], "time"), dialect("plain", [], None)):
+    for name, paths in itertools.product(NAMES, ([], ["temperature", "a.b", "a.0.b"])):
+        if name == SPARKPLUG or (name in ("json", "tasmota") and not paths):
+            continue
+        decoder = dialect(name, paths, time_path="time", zone=BERLIN if paths else None)
         try:
-            decoded = decoder.decode(payload)
+            decoded = decoder.decode(payload, 60.0)
         except ReadingError as refused:
             assert refused.reason in REASONS
         else:

@@ -1,0 +1,76 @@
+"""What Zigbee2MQTT says: a JSON object of a device's attributes, or one attribute as a bare value.
+
+The event time is `last_seen`, which is off by default; it may be ISO 8601 in UTC or with an offset, or milliseconds.
+With `cache_state`, which is on by default, every message repeats the attributes that were not measured anew.
+
+Source: zigbee2mqtt.io, "MQTT topics and messages" and "Configuration" (`output`, `last_seen`, `cache_state`).
+"""
+
+from collections.abc import Collection, Sequence
+from zoneinfo import ZoneInfo
+
+from edge.errors import ReadingError
+from edge.payloads.json import Clock, parse
+from edge.payloads.paths import parse_path, read_each, read_numbers
+from edge.payloads.plain import read_bare
+from edge.reading import Decoded, parse_switch
+
+NO_READINGS = frozenset({"bridge", "availability", "set", "get"})  # levels of topics that are about something else
+
+
+def is_reading(levels: Collection[str]) -> bool:
+    """Say whether a topic may be a device's own, by the levels that its template left open.
+
+    A device whose name has a level `bridge`, `set`, `get` or `availability` is not heard.
+
+    >>> is_reading(["kitchen", "fridge"]), is_reading(["fridge", "availability"]), is_reading(["bridge", "state"])
+    (True, False, False)
+    """
+    return NO_READINGS.isdisjoint(levels)
+
+
+class Zigbee2mqtt:
+    """Read a JSON object of attributes; true and ON are 1, false and OFF are 0."""
+
+    __slots__ = ("_clock", "_names", "_sensors")
+
+    repeats = True
+
+    def __init__(self, paths: Sequence[str], time_path: str | None, zone: ZoneInfo | None = None) -> None:
+        """Take the path of each sensor, that of the event time if there is one, and its zone unless that is UTC."""
+        self._names = tuple(paths)
+        self._sensors = tuple(map(parse_path, paths))
+        self._clock = None if time_path is None else Clock(time_path, zone)
+
+    def decode(self, payload: bytes, received_at: float) -> Decoded:
+        """Read one payload; a sensor that is not in it is nan, and so is one that is refused.
+
+        Raises:
+            ReadingError: malformed; time; missing if no sensor is in it; else the first refusal if all are refused.
+
+        >>> Zigbee2mqtt(["contact", "battery"], "last_seen").decode(b'{"battery": 98, "contact": false}', 60.0)
+        Decoded(time=None, values=(0.0, 98.0), refused=())
+        """
+        content = parse(payload)
+        refused: tuple[ReadingError, ...] = ()
+        values = read_numbers(content, self._names)
+        if values is None:
+            values, refused = read_each(content, self._sensors, parse_switch)
+        return Decoded(None if self._clock is None else self._clock.read(content, received_at), values, refused)
+
+
+class Attribute:
+    """Read one attribute, where `output` is `attribute`; its topic says which."""
+
+    repeats = True
+
+    def decode(self, payload: bytes, received_at: float) -> Decoded:
+        """Read one payload.
+
+        Raises:
+            ReadingError: it is neither a finite number nor the word of a switch.
+
+        >>> Attribute().decode(b"ON", 60.0).values
+        (1.0,)
+        """
+        return read_bare(payload, parse_switch)

@@ -1,0 +1,42 @@
+"""Bind the tables [streams.NAME], and then topics, to what serves them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edge.config import StreamConfig
+from edge.service import Service
+from edge.vigil import Watched, patience
+
+
+class Route:
+    """Bind a table [streams.NAME] to the bundle that serves it."""
+
+    def __init__(self, name: str, table: StreamConfig, service: Service) -> None:
+        """Prepare the decoder; Sparkplug has none."""
+        self.table = table
+        self.service = service
+        self.sensors = service.cohort.learned.sensors
+        self.decoder = table.decoder(self.sensors)
+        self.watched = Watched(name, table.template.filter, patience(service.cohort.learned.period))
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Say where the payloads of one topic go.
+
+    Attributes:
+        route: of the table.
+        row: of the stream.
+        sensor: which one speaks; None where a payload may speak for all.
+        is_whole: whether a payload says all that there is to say of its instant.
+    """
+
+    route: Route
+    row: int
+    sensor: int | None
+    is_whole: bool
+
+    @property
+    def sensors(self) -> Sequence[int]:
+        """Which sensors a payload speaks for."""
+        return range(len(self.route.sensors)) if self.sensor is None else (self.sensor,)
