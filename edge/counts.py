@@ -16,6 +16,7 @@ class ReadingCounts:
         unrouted: payloads whose topic belongs to no stream.
         refused: payloads, or values in them, that are no readings, by reason.
         streams_refused: payloads of streams beyond `max_streams`.
+        repeated: values that a payload only repeats, `edge.freshness`.
         sequence_gaps: messages of Sparkplug nodes before which at least one is missing.
         rebirth_requests: births that Sparkplug nodes were asked for.
         last_refused: topic and reason of the newest refusal.
@@ -26,6 +27,7 @@ class ReadingCounts:
     unrouted: int = 0
     refused: Counter[str] = field(default_factory=Counter)
     streams_refused: int = 0
+    repeated: int = 0
     sequence_gaps: int = 0
     rebirth_requests: int = 0
     last_refused: str = ""

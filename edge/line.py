@@ -4,7 +4,7 @@ This is the whole line without a broker and without a clock: `receive` takes wha
 be published. The daemon and the tests drive the same object.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import isnan, nan
 from pathlib import Path
 
@@ -125,7 +125,7 @@ class Line:
 
     def _take(self, target: Target, topic: str, *, decoded: Decoded, received_at: float) -> None:
         route = target.route
-        values = decoded.values
+        values: Sequence[float] = decoded.values
         if target.sensor is not None:
             heard = [nan] * len(route.sensors)
             heard[target.sensor] = values[0]
@@ -136,6 +136,11 @@ class Line:
             for refused in decoded.refused:
                 self._refuse(route, topic, refused.reason, refused.detail)
             service.refuse(target.row, time, [sensor for sensor in target.sensors if isnan(values[sensor])])
+        if route.freshness is not None:
+            values, repeated = route.freshness.sift(target.row, decoded.time, values)
+            self.counts.repeated += repeated
+            if all(map(isnan, values)):
+                return
         future = service.counts.future
         service.take(target.row, Readings(time, values, received_at, whole=target.is_whole))
         if service.counts.future != future:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edge.config import StreamConfig
+from edge.freshness import Freshness
 from edge.service import Service
 from edge.vigil import Watched, patience
 
@@ -12,11 +13,14 @@ class Route:
     """Bind a table [streams.NAME] to the bundle that serves it."""
 
     def __init__(self, name: str, table: StreamConfig, service: Service) -> None:
-        """Prepare the decoder; Sparkplug has none."""
+        """Prepare the decoder (Sparkplug has none), and what tells its repetitions from measurements."""
         self.table = table
         self.service = service
         self.sensors = service.cohort.learned.sensors
         self.decoder = table.decoder(self.sensors)
+        # Where a topic speaks for one sensor, there is nothing beside it that could have moved.
+        tells_all = self.decoder is not None and self.decoder.repeats and not table.has_sensor_in_topic
+        self.freshness = Freshness() if tells_all else None
         self.watched = Watched(name, table.template.filter, patience(service.cohort.learned.period))
 
 

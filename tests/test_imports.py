@@ -301,7 +301,7 @@ DIAGRAM: dict[str, set[str]] = {
         "edge.replay",
         "edge.runtime",
     },
-    "edge.route": {"edge.config", "edge.service", "edge.vigil"},
+    "edge.route": {"edge.config", "edge.freshness", "edge.service", "edge.vigil"},
     "edge.runtime": {"edge.errors", "edge.rows"},
     "edge.scale": {"edge.rows", "edge.window"},
     "edge.score": {"edge.alarm", "edge.daily", "edge.evidence", "edge.rows"},

@@ -43,6 +43,7 @@ def test_a_daemon_that_heard_nothing_says_so_in_zeros_and_nulls() -> None:
         "retained": 0,
         "unrouted": 0,
         "streams_refused": 0,
+        "repeated": 0,
         "sequence_gaps": 0,
         "rebirth_requests": 0,
         "refused": {},

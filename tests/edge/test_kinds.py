@@ -140,6 +140,41 @@ def test_a_stream_is_anomalous_while_anything_is() -> None:
     assert anomalies(published) == [(True, out), (True, odd), (True, out), (False, out)]
 
 
+# Zigbee2MQTT repeats what it knows
+
+CACHED = """
+[streams.rooms]
+bundle = "by-hand.bundle"
+topic = "zigbee2mqtt/{room}"
+dialect = "zigbee2mqtt"
+"""
+
+
+def test_a_cached_field_is_no_measurement_and_a_sensor_that_died_behind_it_is_silent() -> None:
+    line = line_of(CACHED)
+    published = []
+    for step in range(3000):
+        warm = wavy(step) if step < 1000 else 20.0  # dead from then on, and repeated for ever
+        payload = json.dumps({"warm": warm, "damp": 50.0 + step % 5, "linkquality": step % 7}).encode()
+        published += tell(line, "zigbee2mqtt/attic", payload, step)
+        published += line.look(10.0 * step, 0.0)
+    states = of("state", published)
+    assert [state["values"]["warm"] is None for state in states[998:1004]] == [False, False, *[True] * 4]  # type: ignore[index]
+    (opened,) = (event for event in of("event", published) if event["kind"] != "forecast")
+    assert (opened["kind"], opened["phase"], carriers(opened)) == ("silence", "open", ["warm"])
+    assert line.counts.repeated >= 2000
+
+
+def test_a_payload_of_a_time_that_was_heard_is_no_reading() -> None:
+    line = line_of(CACHED)
+    said = [{"warm": 20.0, "damp": 50.0, "last_seen": "1970-01-01T00:00:10Z"}] * 2
+    published = [
+        news for step, one in enumerate(said, 1) for news in tell(line, "zigbee2mqtt/a", json.dumps(one).encode(), step)
+    ]
+    assert len(of("state", published)) == 1
+    assert line.counts.repeated == 2
+
+
 # Feedback
 
 
