@@ -230,6 +230,7 @@ def test_health_tells_what_became_of_every_payload(
         "retained": 1,
         "unrouted": 0,
         "streams_refused": 0,
+        "repeated": 0,
         "sequence_gaps": 0,
         "rebirth_requests": 0,
         "refused": {"malformed": 1, "stream_name": 1},
