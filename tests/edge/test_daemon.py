@@ -91,7 +91,7 @@ def run(stack: ExitStack, tmp_path: Path) -> Serve:
 def teach(sensors: Sensors, topic: str, steps: range) -> None:
     """Publish a calm reading for each step."""
     for step in steps:
-        sensors.publish(topic, climate(PERIOD * step, 45.0 + 0.01 * (step % 3), 28.0))
+        sensors.publish(topic, climate(PERIOD * step, 45.0 + 0.01 * (step % 3), 28.0 + 0.01 * (step % 2)))
 
 
 def states(sensors: Sensors, stream: str, count: int) -> list[Mapping[str, object]]:
