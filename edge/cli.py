@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import edge
-from edge import discover_command
+from edge import discover_command, history_commands
 from edge.errors import OperatorError
 
 DONE, FAILED, OPERATOR, INTERRUPTED = 0, 1, 2, 130
@@ -59,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_demo(commands)
     _add_discover(commands)
     _add_bundle(commands)
+    _add_history(commands)
     return parser
 
 
@@ -153,6 +154,17 @@ def _add_bundle(commands: Commands) -> None:
         "tidegate bundle verify boiler.bundle",
     )
     verify.add_argument("bundle", type=Path, help="the bundle")
+
+
+def _add_history(commands: Commands) -> None:
+    recording = add(
+        commands, "record", history_commands.record, history_commands.RECORD, history_commands.RECORD_EXAMPLE
+    )
+    history_commands.add_record_options(recording)
+    exporting = add(
+        commands, "export", history_commands.export, history_commands.EXPORT, history_commands.EXPORT_EXAMPLE
+    )
+    history_commands.add_export_options(exporting)
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -16,9 +16,11 @@ from edge import payloads, topics
 from edge.errors import ConfigError, quote, unreadable
 from edge.finding import KINDS, Kind
 from edge.payloads import rules, sparkplug
+from edge.recorder_config import RecorderConfig
 from edge.tables import join_path, require, structure
 from edge.topics import SENSOR, TopicTemplate
 
+NO_BUNDLE = "no bundle"  # stands where a table that is only recorded names none
 MOST_WORKERS = 64  # each has a Python and a TFLite runtime of its own, some 50 MB
 
 
@@ -287,6 +289,7 @@ class Config:
 
     node: NodeConfig = field(default_factory=NodeConfig)
     broker: BrokerConfig = field(default_factory=BrokerConfig)
+    recorder: RecorderConfig = field(default_factory=RecorderConfig)
     streams: Mapping[str, StreamConfig]
     file: Path | None = field(default=None, init=False, compare=False)  # no key: where this was read, for errors
 
@@ -323,7 +326,8 @@ class Config:
         password_file = config.broker.password_file
         streams = {name: replace(stream, bundle=folder / stream.bundle) for name, stream in config.streams.items()}
         broker = replace(config.broker, password_file=str(folder / password_file) if password_file != "" else "")
-        return replace(config, broker=broker, streams=streams)
+        recorder = replace(config.recorder, database=folder / config.recorder.database)
+        return replace(config, broker=broker, recorder=recorder, streams=streams)
 
 
 def load(path: Path) -> Config:
@@ -332,12 +336,30 @@ def load(path: Path) -> Config:
     Raises:
         ConfigError: with every problem, each as `file: path: rule, got value`.
     """
+    return _build(path, _read(path))
+
+
+def load_to_record(path: Path) -> Config:
+    """Read the configuration of who only records: as `load`, but a table [streams.NAME] needs no bundle."""
+    table = _read(path)
+    streams = table.get("streams")
+    if not isinstance(streams, dict):
+        return _build(path, table)
+    alone = {"bundle": NO_BUNDLE}
+    filled = {name: alone | stream if isinstance(stream, dict) else stream for name, stream in streams.items()}
+    return _build(path, {**table, "streams": filled})
+
+
+def _read(path: Path) -> Mapping[str, object]:
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(unreadable(path, error)) from error
     except ValueError as error:  # not TOML, with its line and column, or not UTF-8
         raise ConfigError(f"{path}: must be TOML, got {error}") from error
+
+
+def _build(path: Path, table: Mapping[str, object]) -> Config:
     try:
         config = Config.from_table(table, path.parent)
         config.broker.read_password()
