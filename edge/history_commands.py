@@ -55,8 +55,8 @@ def record(options: argparse.Namespace) -> int:
 
 def export(options: argparse.Namespace) -> int:
     """Run `tidegate export`."""
-    from edge import export as exports
+    from edge.export import export as write
 
     streams = None if options.streams is None else tuple(options.streams.split(","))
-    exports.export(options.database, options.output, since=options.since, until=options.until, streams=streams)
+    write(options.database, options.output, since=options.since, until=options.until, streams=streams)
     return 0

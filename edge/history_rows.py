@@ -162,7 +162,10 @@ class Rows:
 
     def _read(self) -> Iterator[tuple[_Readings, int]]:
         """Yield readings, and the time of the newest that was looked at."""
-        statement = "SELECT time, sensor, value FROM readings WHERE (time, sensor) > (?, ?) AND time < ? ORDER BY time, sensor LIMIT ?"
+        statement = (
+            "SELECT time, sensor, value FROM readings WHERE (time, sensor) > (?, ?) AND time < ? "
+            "ORDER BY time, sensor LIMIT ?"
+        )
         after, extract, size = (self._extract.since, -1), self._extract, PAGE
         while True:
             found = self._connection.execute(statement, (*after, extract.until, size)).fetchall()
