@@ -141,7 +141,9 @@ def missing(path: Path, name: str, present: Iterable[str]) -> RecordingError:
     return RecordingError(f"{path}: must have {name}, has not{f'; did you mean {alike[0]}?' if alike else ''}")
 
 
-def lay(path: Path, found: Mapping[str, Entity], choice: Choice, asleep: Spans) -> Recording:
+def lay(
+    path: Path, found: Mapping[str, Entity], choice: Choice, *, asleep: Spans = (), longest: float = LONGEST
+) -> Recording:
     """Lay entities on a table, a stream after the other.
 
     Args:
@@ -149,6 +151,7 @@ def lay(path: Path, found: Mapping[str, Entity], choice: Choice, asleep: Spans) 
         found: by their ids.
         choice: which sensors they are.
         asleep: start and end of the times in which Home Assistant did not run, in order.
+        longest: seconds that a state holds.
 
     Raises:
         RecordingError: nothing is left, or far too much.
@@ -162,7 +165,7 @@ def lay(path: Path, found: Mapping[str, Entity], choice: Choice, asleep: Spans) 
         at = _multiples(path, list(mine.values()), choice.period)
         columns = np.full((len(at), len(sensors)), nan)
         for sensor, entity in mine.items():
-            columns[:, sensors.index(sensor)] = in_force(entity, at / MICROSECONDS, asleep)
+            columns[:, sensors.index(sensor)] = in_force(entity, at / MICROSECONDS, asleep, longest)
         heard = np.any(~np.isnan(columns), axis=1)
         times.append(at[heard])
         values.append(columns[heard])
@@ -174,16 +177,16 @@ def lay(path: Path, found: Mapping[str, Entity], choice: Choice, asleep: Spans) 
     )
 
 
-def in_force(entity: Entity, times: Doubles, asleep: Spans) -> Doubles:
+def in_force(entity: Entity, times: Doubles, asleep: Spans, longest: float) -> Doubles:
     """Return which value an entity had at some times, nan where none is known.
 
     >>> entity = Entity("sensor.a", np.array([1.0, 4.0]), np.array([20.0, 21.0]))
-    >>> in_force(entity, np.array([0.0, 2.0, 4.0, 9.0]), [(5.0, 8.0)])
+    >>> in_force(entity, np.array([0.0, 2.0, 4.0, 9.0]), [(5.0, 8.0)], LONGEST)
     array([nan, 20., 21., nan])
     """
     place = np.searchsorted(entity.times, times, side="right") - 1
     since = np.where(place >= 0, entity.times[place], -np.inf)
-    known: Bools = (place >= 0) & (times - since <= LONGEST)
+    known: Bools = (place >= 0) & (times - since <= longest)
     for begin, end in asleep:  # what was last said before it is not known in it, nor after it
         known &= ~((since < end) & (times > begin))
     return np.where(known, entity.values[place], nan)

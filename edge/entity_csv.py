@@ -37,7 +37,7 @@ def read_entity_csv(path: Path, choice: Choice) -> Recording:
     for name in choice.entities:
         if name not in found:
             raise missing(path, name, found)
-    return lay(path, found, choice, ())
+    return lay(path, found, choice)
 
 
 def _read(path: Path, until: float | None) -> dict[str, Entity]:

@@ -44,9 +44,9 @@ def read_entities(path: Path, connection: sqlite3.Connection, choice: Choice) ->
             raise missing(path, name, source.names)
     found = {name: source.entity(name, choice.until) for name in choice.entities}
     if not choice.statistics:
-        return lay(path, found, choice, _asleep(connection))
+        return lay(path, found, choice, asleep=_asleep(connection))
     hourly = Choice(streams=choice.streams, period=HOUR)
-    return lay(path, found, hourly, ())
+    return lay(path, found, hourly, longest=HOUR / 2)  # a mean is of its own hour alone
 
 
 class _States:

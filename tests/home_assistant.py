@@ -24,8 +24,9 @@ CREATE INDEX ix_states_metadata_id_last_updated_ts ON states (metadata_id, last_
 CREATE INDEX ix_states_last_updated_ts ON states (last_updated_ts);
 CREATE TABLE statistics_meta (id INTEGER PRIMARY KEY, statistic_id VARCHAR(255), source VARCHAR(32),
     unit_of_measurement VARCHAR(255), has_mean BOOLEAN, has_sum BOOLEAN, name VARCHAR(255));
-CREATE TABLE statistics (id INTEGER PRIMARY KEY, created DATETIME, created_ts FLOAT, metadata_id INTEGER, start DATETIME,
-    start_ts FLOAT, mean FLOAT, min FLOAT, max FLOAT, last_reset DATETIME, last_reset_ts FLOAT, state FLOAT, sum FLOAT);
+CREATE TABLE statistics (id INTEGER PRIMARY KEY, created DATETIME, created_ts FLOAT, metadata_id INTEGER,
+    start DATETIME, start_ts FLOAT, mean FLOAT, min FLOAT, max FLOAT,
+    last_reset DATETIME, last_reset_ts FLOAT, state FLOAT, sum FLOAT);
 CREATE UNIQUE INDEX ix_statistics_statistic_id_start_ts ON statistics (metadata_id, start_ts);
 """
 # Before 2023.2: times as text, entities by their id in every row.
@@ -92,7 +93,8 @@ def build_old(
 def add_statistics(path: Path, name: str, unit: str, hours: Iterable[tuple[float, float]]) -> None:
     """Add hourly means of an entity: the start of each hour, and the mean."""
     with closing(sqlite3.connect(path)) as database:
-        meta = "INSERT INTO statistics_meta (statistic_id, source, unit_of_measurement, has_mean) VALUES (?, 'recorder', ?, 1)"
+        columns = "statistic_id, source, unit_of_measurement, has_mean"
+        meta = f"INSERT INTO statistics_meta ({columns}) VALUES (?, 'recorder', ?, 1)"
         number = database.execute(meta, (name, unit)).lastrowid
         rows = [(number, start, mean) for start, mean in hours]
         database.executemany("INSERT INTO statistics (metadata_id, start_ts, mean) VALUES (?, ?, ?)", rows)
