@@ -15,7 +15,7 @@ import numpy as np
 from edge import bundle
 from edge import config as configs
 from edge.cohort import Verdicts
-from edge.errors import OperatorError, RecordingError, counted
+from edge.errors import OperatorError, RecordingError, counted, unreadable
 from edge.grid import GridCounts
 from edge.learned import Learned
 from edge.message import iso
@@ -44,6 +44,8 @@ def replay(
     """
     read = [path for path in (bundle_path, recording_path, config) if path]
     check_outputs([path for path in (output, forecasts) if path], read)
+    if not recording_path.exists():  # told before the work of loading a bundle
+        raise RecordingError(unreadable(recording_path, FileNotFoundError()))
     loaded = bundle.load(bundle_path)
     learned = loaded.manifest.learned()
     recording = read_source(recording_path, replace(wanted, period=learned.period))
