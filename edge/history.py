@@ -152,6 +152,11 @@ class History:
         with self._transaction():
             return self._connection.execute(statement, (time, time)).rowcount
 
+    def newest(self) -> int | None:
+        """Return the time of the newest reading, microseconds; None if there is none."""
+        found: int | None = self._connection.execute("SELECT max(time) FROM readings").fetchone()[0]
+        return found
+
     @property
     def excess(self) -> int:
         """How many pages in use are beyond what `max_bytes` allows."""

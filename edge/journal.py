@@ -19,7 +19,7 @@ from edge.vigil import Notice
 WAITING = 100_000  # readings that wait for a file that cannot be written: some 15 MB, three hours at ten a second
 TURNS = 20  # deletions after one commit, at most; a file that is far too large shrinks over some commits
 SLACK = 64  # one page of so many is freed beyond what is needed, so that deletions are few and large
-AGE_EVERY = 3600 * MICROSECONDS  # between two looks at what is too old
+AGE_EVERY = 3600 * MICROSECONDS  # microseconds of readings between two looks at what is too old
 
 
 @dataclass(slots=True)
@@ -30,7 +30,7 @@ class JournalCounts:
         recorded: written.
         repeated: of a sensor and an instant that were there.
         dropped: that waited too long for a file that cannot be written.
-        expired: deleted, older than `max_age_days`.
+        expired: deleted, `max_age_days` older than the newest.
         displaced: deleted, the oldest where `max_bytes` was reached.
         damaged: how often a damaged file was moved aside.
     """
@@ -62,7 +62,7 @@ class Journal:
         self._waiting: deque[Heard] = deque()
         self._notices: list[Notice] = []
         self._trouble = ""
-        self._aged_at = -AGE_EVERY
+        self._aged_at = -AGE_EVERY  # the newest reading at the last look
         self._owner = Owner(path)
         self._history: History | None = None
         try:
@@ -95,24 +95,20 @@ class Journal:
             self._waiting.popleft()
             self.counts.dropped += 1
 
-    def commit(self, now: float) -> None:
-        """Write what waits, and delete what is too old or too much; trouble is told and counted.
-
-        Args:
-            now: Unix seconds UTC, by which readings age.
-        """
+    def commit(self) -> None:
+        """Write what waits, and delete what is too old or too much; trouble is told and counted."""
         self._dare(self._write_all)
         if not self._trouble:
-            self._dare(lambda: self._delete(round(now * MICROSECONDS)))
+            self._dare(self._delete)
 
     def notices(self) -> list[Notice]:
         """Return what the operator should hear of since the last look."""
         taken, self._notices = self._notices, []
         return taken
 
-    def close(self, now: float) -> None:
+    def close(self) -> None:
         """Commit, and close the database; what could not be written is counted as dropped."""
-        self.commit(now)
+        self.commit()
         self.counts.dropped += len(self._waiting)
         self._waiting.clear()
         self._close()
@@ -189,18 +185,23 @@ class Journal:
                 self._waiting.popleft()
             self._make_room(self._history)
 
-    def _delete(self, now: int) -> None:
+    def _delete(self) -> None:
         if self._history is None:
             return
         self._make_room(self._history)
-        if now - self._aged_at >= AGE_EVERY:
-            for _ in range(TURNS):
-                deleted = self._history.delete_before(now - self._max_age)
-                self.counts.expired += deleted
-                if not deleted:
-                    self._aged_at = now
-                    break
+        newest = self._history.newest()
+        if newest is not None and newest - self._aged_at >= AGE_EVERY:
+            self._delete_aged(self._history, newest)
         self._history.shrink()
+
+    def _delete_aged(self, history: History, newest: int) -> None:
+        """Delete what is too old beside the newest: a device with a wrong clock, or without readings, loses nothing."""
+        for _ in range(TURNS):
+            deleted = history.delete_before(newest - self._max_age)
+            self.counts.expired += deleted
+            if not deleted:
+                self._aged_at = newest
+                return
 
     def _make_room(self, history: History) -> None:
         """Delete the oldest where there are too many, and some more, so that it need not be done at every commit."""

@@ -20,6 +20,7 @@ from edge.journal import Journal
 from edge.mailbox import Message
 from edge.notify import Notifier
 from edge.recorder_config import RecorderConfig
+from edge.trust import trust_of
 
 TOLD_EVERY = 60.0  # seconds between two lines about progress
 TICK = 1.0  # seconds between two looks at the clock while nothing arrives
@@ -45,6 +46,7 @@ class Recorder:
         )
         self.intake = Intake([Recorded(name, table, _sensors(table)) for name, table in config.streams.items()])
         self._journal = journal
+        self._trust = trust_of(config)
         self._notifier = notifier
         self._commit_every = config.recorder.commit_every
         interval = notifier.watchdog_interval
@@ -75,9 +77,9 @@ class Recorder:
             self.connection.stop()
             while messages := self.connection.inboxes[0].take(0.0):  # what was acknowledged nobody sends again
                 self._keep(messages)
-            self._journal.commit(time.time())
+            self._journal.commit()
             told = self.status()
-            self._journal.close(time.time())
+            self._journal.close()
             self._tell_notices()
             log.info("stopped: %s", told)
 
@@ -98,7 +100,7 @@ class Recorder:
         now = time.monotonic()
         if now >= self._commit_at:
             self._commit_at = now + self._commit_every
-            self._journal.commit(time.time())
+            self._journal.commit()
         self._tell_notices()
         if self.connection.ready and not self._ready:
             self._ready = True
@@ -116,7 +118,7 @@ class Recorder:
         self._keep(self.connection.take(timeout))
 
     def _keep(self, messages: Sequence[Message]) -> None:
-        for message in messages:
+        for message in self._trust.pass_on(messages, time.time(), time.monotonic()):
             self._journal.add(self.intake.take(message))
 
     def _tell_notices(self) -> None:
@@ -129,7 +131,7 @@ class Recorder:
         """Return how many messages and readings had to be dropped."""
         counters = self.connection.counters
         messages = counters.dropped_inbox + counters.dropped_superseded + counters.too_large + counters.bad_topic
-        return messages + self._journal.counts.dropped
+        return messages + self._journal.counts.dropped + self._trust.dropped
 
 
 def _sensors(table: StreamConfig) -> Sequence[str]:

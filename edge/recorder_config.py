@@ -16,7 +16,7 @@ class RecorderConfig:
     database: Path = Path("recorder.db")
     commit_every: float = 60.0  # seconds of readings that an end without warning loses at most
     max_bytes: int = 1_000_000_000  # of the database and its log together; the oldest readings make room
-    max_age_days: float = 365.0  # days after which a reading is deleted
+    max_age_days: float = 365.0  # days before the newest reading; what is older is deleted
 
     def __post_init__(self) -> None:
         """Hold the rules."""

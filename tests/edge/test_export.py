@@ -27,7 +27,7 @@ Rows = Sequence[tuple[str, float, Mapping[str, float]]]  # stream, time, values 
 
 def record(path: Path, rows: Rows, *, whole: bool = True) -> Path:
     """Write a recorder's database."""
-    journal = Journal(path, RecorderConfig(database=path, max_age_days=1e6))
+    journal = Journal(path, RecorderConfig(database=path))
     journal.add(
         [
             Heard(Source(stream, sensor, whole), round(time * MICROSECONDS), value, None)
@@ -35,7 +35,7 @@ def record(path: Path, rows: Rows, *, whole: bool = True) -> Path:
             for sensor, value in values.items()
         ]
     )
-    journal.close(NOW)
+    journal.close()
     return path
 
 
@@ -215,12 +215,12 @@ def test_the_same_readings_give_the_same_bytes(tmp_path: Path) -> None:
 
 def test_a_database_is_exported_while_it_is_recorded_into(tmp_path: Path) -> None:
     path = record(tmp_path / "recorder.db", [("a", NOW + step, {"warm": 1.0}) for step in range(10)])
-    journal = Journal(path, RecorderConfig(database=path, max_age_days=1e6))
+    journal = Journal(path, RecorderConfig(database=path))
     journal.add([Heard(Source("a", "warm", True), round((NOW + 100.0) * MICROSECONDS), 2.0, None)])
-    journal.commit(NOW)
+    journal.commit()
     export(path, tmp_path / "out.csv")
     assert len(table(tmp_path / "out.csv")) == 12
-    journal.close(NOW)
+    journal.close()
 
 
 def test_streams_that_share_no_sensor_must_be_chosen_among(tmp_path: Path) -> None:

@@ -25,13 +25,13 @@ ROWS, STREAM = 700, "singlehop_indoor_moteid1"
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with the first rows of a mote in a recorder's database and in Home Assistant's."""
     path, taken = tmp_path_factory.mktemp("history"), read_csv(MOTE, rows=ROWS)
-    journal = Journal(path / "recorder.db", RecorderConfig(database=path / "recorder.db", max_age_days=1e6))
+    journal = Journal(path / "recorder.db", RecorderConfig(database=path / "recorder.db"))
     states = []
     for time, values in zip(taken.times.tolist(), taken.values.tolist(), strict=True):
         for sensor, value in zip(taken.sensors, values, strict=True):
             journal.add([Heard(Source(STREAM, sensor, True), round(time * MICROSECONDS), value, 50)])
             states.append((f"sensor.{sensor}", time, repr(value)))
-    journal.close(taken.times[-1].item())
+    journal.close()
     began = [(taken.times[0].item() - 1.0, None, False)]
     build(path / "home-assistant_v2.db", states, {"sensor.humidity": "%", "sensor.temperature": "°C"}, began)
     (path / "quick.toml").write_text(RECIPE)
