@@ -251,10 +251,13 @@ class StreamConfig:
         paths = [self.word(sensor) for sensor in sensors]
         if self.has_sensor_in_topic:
             paths = [] if self.dialect == "zigbee2mqtt" else [self.value]
+        return payloads.dialect(self.dialect, paths, time_path=self.time_path, zone=rules.find_zone(self.timezone))
+
+    @property
+    def time_path(self) -> str | None:
+        """Where the event time stands in a payload; None if the time of arrival counts."""
         time = payloads.TIME_PATHS[self.dialect] if self.time is None else self.time
-        return payloads.dialect(
-            self.dialect, paths, time_path=None if time == "" else time, zone=rules.find_zone(self.timezone)
-        )
+        return None if time == "" else time
 
     def word(self, sensor: str) -> str:
         """Say by which path or word a sensor is known here."""
@@ -314,6 +317,15 @@ class Config:
     def client_id(self) -> str:
         """By what name the broker knows this device."""
         return self.broker.client_id if self.broker.client_id != "" else f"tidegate-{self.node.name}"
+
+    @property
+    def subscriptions(self) -> list[tuple[str, int]]:
+        """What to subscribe to, each once: tables that share Sparkplug nodes share what those say of themselves."""
+        wanted: dict[str, int] = {}
+        for table in self.streams.values():
+            for listened in table.filters:
+                wanted[listened] = max(table.qos, wanted.get(listened, 0))
+        return list(wanted.items())
 
     @classmethod
     def from_table(cls, table: Mapping[str, object], folder: Path = Path()) -> Self:

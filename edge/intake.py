@@ -10,15 +10,23 @@ from math import isnan
 
 from edge.addresses import MOST_TOPICS, Address, Addresses, Refused, Table
 from edge.config import StreamConfig
-from edge.errors import ReadingError
+from edge.counts import ReadingCounts
+from edge.errors import ConfigError, ReadingError
 from edge.history import MICROSECONDS, Heard, Source
 from edge.mailbox import Message
-from edge.payloads import Dialect
+from edge.message import Outgoing
+from edge.payloads import SPARKPLUG, Dialect
 from edge.payloads.numbers import find_numbers
+from edge.payloads.rules import find_zone
+from edge.payloads.sparkplug import DEATHS, PREFIX, parse_topic
+from edge.reading import Decoded
+from edge.sparkplug import Host
+from edge.tables import join_path
 from edge.topics import SENSOR
 from edge.vigil import FirstRefusals
 
 MOST_SENSORS = 10_000  # of all streams together; a stranger's million names must not fill the memory
+OPEN = ("json", "zigbee2mqtt", "tasmota")  # dialects whose payloads are JSON, so that every number can be found
 RESERVED = {"time", "stream"}  # columns of a recording that are no sensors
 
 
@@ -65,15 +73,23 @@ class Recorded:
             name: NAME.
             config: the table.
             sensors: those to record; none: whatever speaks.
+
+        Raises:
+            ConfigError: none is named where some must be.
         """
         self.name = name
         self.config = config
         self.sensors = list(sensors)
         self.is_open = not sensors
-        self.whole = not config.has_sensor_in_topic
-        takes_all = self.is_open and config.dialect == "json" and self.whole
-        words = self.sensors or ["value"]  # of a plain payload that nobody has named
-        self.decoder: Dialect | None = None if takes_all else config.decoder(words)
+        self.is_node = config.dialect == SPARKPLUG
+        if self.is_node and self.is_open:
+            rule = "must name the metrics to record, for a birth names all that a machine has"
+            raise ConfigError(f"{join_path('streams', name)}.sensors: {rule}, got none")
+        self.whole = not config.has_sensor_in_topic and not self.is_node  # Sparkplug says only what changed
+        self._takes_all = self.is_open and config.dialect in OPEN and self.whole
+        words = self.sensors or ["value"]  # of a bare payload that nobody has named
+        self.decoder: Dialect | None = config.decoder(words)
+        self._zone = find_zone(config.timezone)
 
     def meet(self, topic: str) -> bool:
         """Learn the sensor that a topic names; return whether the topic is of this table."""
@@ -84,21 +100,26 @@ class Recorded:
             self.sensors.append(words[SENSOR])
         return True
 
-    def decode(self, payload: bytes, sensor: int | None, refuse: "Refuser") -> Said:
+    def decode(self, message: Message, sensor: int | None, refuse: "Refuser") -> Said:
         """Read a payload.
 
         Raises:
             ReadingError: it holds no reading.
         """
-        if self.decoder is None:
-            time_path = self.config.time or None
-            numbers = find_numbers(payload, time_path)
+        if self._takes_all:
+            path, zone = self.config.time_path, self._zone
+            numbers = find_numbers(message.payload, message.received_at, path, zone=zone)
             if numbers.left_out:
                 refuse(ReadingError("too_many", f"{numbers.left_out} numbers more than are taken of a payload"))
             return Said(numbers.time, numbers.values)
-        decoded = self.decoder.decode(payload)
+        assert self.decoder is not None  # only Sparkplug has none
+        decoded = self.decoder.decode(message.payload, message.received_at)
         for wrong in decoded.refused:
             refuse(wrong)
+        return self.named(decoded, sensor)
+
+    def named(self, decoded: Decoded, sensor: int | None) -> Said:
+        """Give values the names of the sensors that they are of: of all, or of the one that a topic names."""
         names = (self.sensors or ["value"]) if sensor is None else [self.sensors[sensor]]
         values = {name: value for name, value in zip(names, decoded.values, strict=False) if not isnan(value)}
         return Said(decoded.time, values)
@@ -132,7 +153,10 @@ class Intake:
         self.counts = IntakeCounts()
         self.firsts = FirstRefusals()
         self._tables = tables
-        self._addresses = Addresses([Table(one.name, one.config, one.sensors) for one in tables])
+        places = [Table(one.name, one.config, one.sensors) for one in tables]
+        self._addresses = Addresses(places)
+        nodes = [place for place, one in zip(places, tables, strict=True) if one.is_node]
+        self._host = Host(nodes, ReadingCounts()) if nodes else None
         self._found: dict[str, Address | None] = {}
         self._sources: dict[tuple[str, str], Source] = {}
 
@@ -142,17 +166,47 @@ class Intake:
         if message.retained:
             self.counts.retained += 1
             return []
+        if self._host is not None and message.topic.startswith(PREFIX):
+            return self._take_node(self._host, message)
         address = self._find(message.topic)
         if address is None:
             return []
         table = self._tables[address.table]
         refuse = Refuser(self.counts, self.firsts, table.name, message.topic)
         try:
-            said = table.decode(message.payload, address.sensor, refuse)
+            said = table.decode(message, address.sensor, refuse)
             return self._date(table, address.stream, said, message.received_at, refuse)
         except ReadingError as wrong:
             refuse(wrong)
             return []
+
+    def requests(self) -> list[Outgoing]:
+        """Return the births that Sparkplug nodes are to be asked for; a table must allow it."""
+        return [] if self._host is None else self._host.take_requests()
+
+    def _take_node(self, host: Host, message: Message) -> list[Heard]:
+        """Return what a Sparkplug node or a device of it says."""
+        at = parse_topic(message.topic)
+        if at is None:
+            self.counts.unrouted += 1
+            return []
+        is_streams = at.kind not in DEATHS and host.table(at) is not None
+        address = self._find(at.stream) if is_streams else None
+        name = "" if address is None else self._tables[address.table].name
+        refuse = Refuser(self.counts, self.firsts, name, message.topic)
+        heard: list[Heard] = []
+        try:
+            told = host.hear(at, message.payload, received_at=message.received_at)
+            for wrong in told.refused:
+                refuse(wrong)
+            for decoded in told.instants if address is not None else ():
+                assert address is not None
+                table = self._tables[address.table]
+                said = table.named(decoded, None)
+                heard += self._date(table, address.stream, said, message.received_at, refuse)
+        except ReadingError as wrong:
+            refuse(wrong)
+        return heard
 
     def _date(self, table: Recorded, stream: str, said: Said, received_at: float, refuse: Refuser) -> list[Heard]:
         time = received_at if said.time is None else said.time

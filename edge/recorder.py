@@ -42,7 +42,7 @@ class Recorder:
             broker,
             client_id=f"{config.client_id}-recorder",  # beside the daemon's, which may run too
             status_topic=None,
-            subscriptions=[(table.template.filter, table.qos) for table in config.streams.values()],
+            subscriptions=config.subscriptions,
         )
         self.intake = Intake([Recorded(name, table, _sensors(table)) for name, table in config.streams.items()])
         self._journal = journal
@@ -116,6 +116,9 @@ class Recorder:
 
     def _take(self, timeout: float) -> None:
         self._keep(self.connection.take(timeout))
+
+        for news in self.intake.requests():
+            self.connection.publish(*news)
 
     def _keep(self, messages: Sequence[Message]) -> None:
         for message in self._trust.pass_on(messages, time.time(), time.monotonic()):

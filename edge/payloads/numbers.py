@@ -2,9 +2,10 @@
 
 import math
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from edge.errors import ReadingError
-from edge.payloads.json import Json, parse
+from edge.payloads.json import Clock, parse
 
 DEEPEST = 8  # levels that are looked into; sensors use two or three
 MOST = 1_000  # numbers taken of one payload
@@ -24,17 +25,19 @@ class Numbers(NamedTuple):
     left_out: int
 
 
-def find_numbers(payload: bytes, time_path: str | None) -> Numbers:
+def find_numbers(payload: bytes, received_at: float, time_path: str | None, *, zone: ZoneInfo | None) -> Numbers:
     """Find every finite number that is no time; texts are none, though they may hold one, and so are true and false.
 
     Args:
         payload: JSON.
+        received_at: when it arrived, Unix seconds UTC.
         time_path: where the event time stands, None if the time of arrival counts.
+        zone: of an event time that names no offset, None for UTC.
 
     Raises:
         ReadingError: malformed; time; missing if there is no number.
 
-    >>> find_numbers(b'{"time": 60, "climate": {"temp": 21.5, "dry": true}, "rh": [40]}', "time")
+    >>> find_numbers(b'{"time": 60, "climate": {"temp": 21.5, "dry": true}, "rh": [40]}', 61.0, "time", zone=None)
     Numbers(time=60.0, values={'climate.temp': 21.5, 'rh.0': 40.0}, left_out=0)
     """
     content = parse(payload)
@@ -43,7 +46,7 @@ def find_numbers(payload: bytes, time_path: str | None) -> Numbers:
     values = {path: value for path, value in found if path != time_path}
     if not values:
         raise ReadingError("missing", "a number")
-    time = Json((), time_path).decode(payload).time if isinstance(content, dict) else None
+    time = None if time_path is None else Clock(time_path, zone).read(content, received_at)
     kept = dict(list(values.items())[:MOST])
     return Numbers(time, kept, len(values) - len(kept))
 

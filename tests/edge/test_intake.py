@@ -6,9 +6,11 @@ import pytest
 
 from edge import intake
 from edge.config import StreamConfig
+from edge.errors import ConfigError
 from edge.history import Source
 from edge.intake import Intake, Recorded
 from edge.mailbox import Message
+from tests import nodes
 
 NOW = 1_700_000_000.0
 
@@ -119,3 +121,32 @@ def test_no_payload_ends_the_recording(payload: bytes) -> None:
     taken = listening()
     assert taken.take(Message("plant/boiler", payload, False, NOW)) == []
     assert taken.counts.all_refused == 1
+
+
+def test_every_number_is_found_in_the_dialects_that_write_json_each_with_its_own_event_time() -> None:
+    taken = listening(topic="tele/{name}/SENSOR", dialect="tasmota", timezone="Europe/Berlin")
+    content = b'{"Time": "2023-11-14T23:13:15", "AM2301": {"Temperature": 20.6}}'
+    (one,) = taken.take(Message("tele/attic/SENSOR", content, False, NOW))
+    assert (one.source.sensor, one.value, one.time) == ("AM2301.Temperature", 20.6, 1_699_999_995_000_000)
+    taken = listening(topic="zigbee2mqtt/{name}", dialect="zigbee2mqtt")
+    assert heard(taken, "zigbee2mqtt/fridge", {"temperature": 4.5, "last_seen": 1_699_999_990_000}) == {
+        "temperature": 4.5
+    }
+
+
+def test_a_bare_dialect_is_recorded_sensor_by_sensor() -> None:
+    taken = listening(topic="{node}/sensor/{sensor}/state", dialect="esphome")
+    assert heard(taken, "attic/sensor/warm/state", b"19.4") == {"warm": 19.4}
+
+
+def test_a_sparkplug_device_is_recorded_by_the_metrics_that_are_named() -> None:
+    keys = {"topic": "spBv1.0/{group}/{node}/{device}", "dialect": "sparkplug"}
+    taken = listening("warm", "damp", **keys)
+    payloads = (("NBIRTH/press", nodes.payload(0, nodes.session(0))), ("DBIRTH/press/drive", nodes.birth(1)))
+    for topic, content in (*payloads, ("DDATA/press/drive", nodes.data(2, 21.5))):
+        found = taken.take(Message(f"spBv1.0/plant/{topic}", content, False, nodes.START + 1.0))
+    assert [(one.source, one.value) for one in found] == [(Source("plant-press-drive", "warm", False), 21.5)]
+    taken.take(Message("spBv1.0/plant/DDATA/saw/drive", b"\xff", False, nodes.START))
+    assert taken.counts.all_refused == 1
+    with pytest.raises(ConfigError, match=r"streams.boiler.sensors: must name the metrics to record"):
+        listening(**keys)
