@@ -79,6 +79,20 @@ def load(path: Path) -> Bundle:
         raise BundleError([f"{path}: {problem}" for problem in refused.problems]) from refused
 
 
+def read_manifest(path: Path) -> Manifest:
+    """Read what a bundle says of itself, and prove nothing: no model is loaded.
+
+    Raises:
+        BundleError: it cannot be read.
+    """
+    try:
+        return _manifest(_members(path.read_bytes()))
+    except OSError as missing:
+        raise BundleError(unreadable(path, missing)) from missing
+    except BundleError as refused:
+        raise BundleError([f"{path}: {problem}" for problem in refused.problems]) from refused
+
+
 def verify(content: bytes) -> Bundle:
     """Prove that the bytes of a bundle may serve; as `load`, without a path in the error."""
     members = _members(content)

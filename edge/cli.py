@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TypeAlias
 
 import edge
-from edge import discover_command
+from edge import discover_command, history_commands
 from edge.errors import OperatorError
+from edge.source_options import add_source_options, wanted_of
 
 DONE, FAILED, OPERATOR, INTERRUPTED = 0, 1, 2, 130
 
@@ -33,6 +34,9 @@ def guarded(command: Command, options: argparse.Namespace) -> int:
         sys.stdout.flush()  # here, where a reader that has gone can still be met quietly
         return status
     except OperatorError as wrong:
+        for line in wrong.listing:
+            print(line)
+        sys.stdout.flush()  # the choice stands before what must be chosen
         for problem in wrong.problems:
             print(f"error: {problem}", file=sys.stderr)
         return OPERATOR
@@ -59,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_demo(commands)
     _add_discover(commands)
     _add_bundle(commands)
+    _add_history(commands)
     return parser
 
 
@@ -98,7 +103,9 @@ def _add_replay(commands: Commands) -> None:
     example = "tidegate replay boiler.bundle january.csv.gz verdicts.csv --forecasts forecasts.csv"
     parser = add(commands, "replay", _replay, text, example)
     parser.add_argument("bundle", type=Path, help="the bundle")
-    parser.add_argument("input", type=Path, help="a recording: CSV or CSV.gz with a column `time`")
+    parser.add_argument(
+        "input", type=Path, help="a recording: CSV, CSV.gz, Parquet, or a recorder's or Home Assistant's database"
+    )
     parser.add_argument("output", type=Path, help="CSV to write, one row for each input row")
     parser.add_argument("--forecasts", type=Path, metavar="FILE", help="CSV to write every forecast to")
     parser.add_argument(
@@ -108,6 +115,7 @@ def _add_replay(commands: Commands) -> None:
         help="carry the recurrent state (default), or run the whole window anew at every step",
     )
     parser.add_argument("--config", type=Path, metavar="TOML", help="alarm budgets as the daemon would have them")
+    add_source_options(parser)
 
 
 def _add_demo(commands: Commands) -> None:
@@ -155,6 +163,17 @@ def _add_bundle(commands: Commands) -> None:
     verify.add_argument("bundle", type=Path, help="the bundle")
 
 
+def _add_history(commands: Commands) -> None:
+    recording = add(
+        commands, "record", history_commands.record, history_commands.RECORD, history_commands.RECORD_EXAMPLE
+    )
+    history_commands.add_record_options(recording)
+    exporting = add(
+        commands, "export", history_commands.export, history_commands.EXPORT, history_commands.EXPORT_EXAMPLE
+    )
+    history_commands.add_export_options(exporting)
+
+
 def _run(options: argparse.Namespace) -> int:
     from edge import config, daemon
 
@@ -195,6 +214,7 @@ def _replay(options: argparse.Namespace) -> int:
         forecasts=options.forecasts,
         inference=options.inference,
         config=options.config,
+        wanted=wanted_of(options, options.input),
     )
     return DONE
 

@@ -16,9 +16,11 @@ from edge import payloads, topics
 from edge.errors import ConfigError, quote, unreadable
 from edge.finding import KINDS, Kind
 from edge.payloads import rules, sparkplug
+from edge.recorder_config import RecorderConfig
 from edge.tables import join_path, require, structure
 from edge.topics import SENSOR, TopicTemplate
 
+NO_BUNDLE = "no bundle"  # stands where a table that is only recorded names none
 MOST_WORKERS = 64  # each has a Python and a TFLite runtime of its own, some 50 MB
 
 
@@ -249,10 +251,13 @@ class StreamConfig:
         paths = [self.word(sensor) for sensor in sensors]
         if self.has_sensor_in_topic:
             paths = [] if self.dialect == "zigbee2mqtt" else [self.value]
+        return payloads.dialect(self.dialect, paths, time_path=self.time_path, zone=rules.find_zone(self.timezone))
+
+    @property
+    def time_path(self) -> str | None:
+        """Where the event time stands in a payload; None if the time of arrival counts."""
         time = payloads.TIME_PATHS[self.dialect] if self.time is None else self.time
-        return payloads.dialect(
-            self.dialect, paths, time_path=None if time == "" else time, zone=rules.find_zone(self.timezone)
-        )
+        return None if time == "" else time
 
     def word(self, sensor: str) -> str:
         """Say by which path or word a sensor is known here."""
@@ -287,6 +292,7 @@ class Config:
 
     node: NodeConfig = field(default_factory=NodeConfig)
     broker: BrokerConfig = field(default_factory=BrokerConfig)
+    recorder: RecorderConfig = field(default_factory=RecorderConfig)
     streams: Mapping[str, StreamConfig]
     file: Path | None = field(default=None, init=False, compare=False)  # no key: where this was read, for errors
 
@@ -312,6 +318,15 @@ class Config:
         """By what name the broker knows this device."""
         return self.broker.client_id if self.broker.client_id != "" else f"tidegate-{self.node.name}"
 
+    @property
+    def subscriptions(self) -> list[tuple[str, int]]:
+        """What to subscribe to, each once: tables that share Sparkplug nodes share what those say of themselves."""
+        wanted: dict[str, int] = {}
+        for table in self.streams.values():
+            for listened in table.filters:
+                wanted[listened] = max(table.qos, wanted.get(listened, 0))
+        return list(wanted.items())
+
     @classmethod
     def from_table(cls, table: Mapping[str, object], folder: Path = Path()) -> Self:
         """Build the configuration from a TOML table; relative paths in it start at `folder`.
@@ -323,7 +338,8 @@ class Config:
         password_file = config.broker.password_file
         streams = {name: replace(stream, bundle=folder / stream.bundle) for name, stream in config.streams.items()}
         broker = replace(config.broker, password_file=str(folder / password_file) if password_file != "" else "")
-        return replace(config, broker=broker, streams=streams)
+        recorder = replace(config.recorder, database=folder / config.recorder.database)
+        return replace(config, broker=broker, recorder=recorder, streams=streams)
 
 
 def load(path: Path) -> Config:
@@ -332,12 +348,30 @@ def load(path: Path) -> Config:
     Raises:
         ConfigError: with every problem, each as `file: path: rule, got value`.
     """
+    return _build(path, _read(path))
+
+
+def load_to_record(path: Path) -> Config:
+    """Read the configuration of who only records: as `load`, but a table [streams.NAME] needs no bundle."""
+    table = _read(path)
+    streams = table.get("streams")
+    if not isinstance(streams, dict):
+        return _build(path, table)
+    alone = {"bundle": NO_BUNDLE}
+    filled = {name: alone | stream if isinstance(stream, dict) else stream for name, stream in streams.items()}
+    return _build(path, {**table, "streams": filled})
+
+
+def _read(path: Path) -> Mapping[str, object]:
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(unreadable(path, error)) from error
     except ValueError as error:  # not TOML, with its line and column, or not UTF-8
         raise ConfigError(f"{path}: must be TOML, got {error}") from error
+
+
+def _build(path: Path, table: Mapping[str, object]) -> Config:
     try:
         config = Config.from_table(table, path.parent)
         config.broker.read_password()

@@ -60,15 +60,6 @@ def open_bundles(streams: Mapping[str, StreamConfig], file: Path | None) -> dict
     return bundles
 
 
-def _subscriptions(config: Config) -> list[tuple[str, int]]:
-    """List what to subscribe to, each once: tables that share Sparkplug nodes share what those say of themselves."""
-    wanted: dict[str, int] = {}
-    for table in config.streams.values():
-        for listened in table.filters:
-            wanted[listened] = max(table.qos, wanted.get(listened, 0))
-    return list(wanted.items())
-
-
 class Daemon:
     """Carry messages between the connection and the line.
 
@@ -87,7 +78,7 @@ class Daemon:
             config.broker,
             client_id=config.client_id,
             status_topic=f"{self._base}status",
-            subscriptions=[*_subscriptions(config), *[(f"{self._base}+{FEEDBACK}", 1)] * config.node.feedback],
+            subscriptions=[*config.subscriptions, *[(f"{self._base}+{FEEDBACK}", 1)] * config.node.feedback],
             inboxes=1 if shards is None else 1 + self._workers,
             route=shards,
         )

@@ -45,11 +45,17 @@ class Refusal:
 
 
 class OperatorError(Exception):
-    """Say what the user must change; each problem is one line `where: what must hold, got what`."""
+    """Say what the user must change; each problem is one line `where: what must hold, got what`.
 
-    def __init__(self, problems: str | Sequence[str]) -> None:
+    Attributes:
+        problems: the lines.
+        listing: what to choose from, in lines for the terminal.
+    """
+
+    def __init__(self, problems: str | Sequence[str], *, listing: Sequence[str] = ()) -> None:
         """Take one problem or several."""
         self.problems = (problems,) if isinstance(problems, str) else tuple(problems)
+        self.listing = tuple(listing)
         super().__init__("\n".join(self.problems))
 
 

@@ -58,7 +58,7 @@ def stem(path: Path) -> str:
     'boiler'
     """
     name = path.name
-    for ending in (".gz", ".csv", ".parquet"):
+    for ending in (".gz", ".csv", ".parquet", ".db", ".sqlite", ".sqlite3"):
         name = name.removesuffix(ending)
     return name
 
@@ -74,9 +74,7 @@ def read_csv(path: Path, *, rows: int | None = None, until: float | None = None)
     Raises:
         RecordingError: it is no recorded history; the text names file, row and rule.
     """
-    if path.suffix.lower() == ".parquet":
-        raise RecordingError(f"{path}: must be CSV; Parquet is read by tidegate-train only: convert it to CSV")
-    with _text(path) as lines:
+    with open_text(path) as lines:
         header, table = _rows(path, csv.reader(lines), rows)
     return assemble(path, header, list(zip(*table, strict=True)), until=until)
 
@@ -94,7 +92,7 @@ def read_spans(path: Path, stream: str) -> list[tuple[str, float, float]]:
     Raises:
         RecordingError: it is no such file.
     """
-    with _text(path) as lines:
+    with open_text(path) as lines:
         reader = csv.DictReader(lines)
         header, rows = reader.fieldnames or (), list(reader)
     if not {"start", "end"} <= set(header):
@@ -153,7 +151,7 @@ def assemble(
 
 
 @contextmanager
-def _text(path: Path) -> Iterator[Iterable[str]]:
+def open_text(path: Path) -> Iterator[Iterable[str]]:
     """Open a text, plain or gzipped, and say in one line why it cannot be read."""
     opener = gzip.open if path.name.endswith(".gz") else io.open
     try:

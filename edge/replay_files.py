@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
@@ -14,13 +15,14 @@ import numpy as np
 from edge import bundle
 from edge import config as configs
 from edge.cohort import Verdicts
-from edge.errors import OperatorError, RecordingError, counted
+from edge.errors import OperatorError, RecordingError, counted, unreadable
 from edge.grid import GridCounts
 from edge.learned import Learned
 from edge.message import iso
-from edge.recording import Recording, read_csv
+from edge.recording import Recording
 from edge.replay import Budget, Replay, Replayed, align
 from edge.runtime import Step, WindowModel
+from edge.sources import ALL, Wanted, read_source
 
 MANY = 0.1  # share of rows left out that no healthy recording reaches: then the file or the bundle is the wrong one
 
@@ -33,6 +35,7 @@ def replay(
     forecasts: Path | None = None,
     inference: str = "stream",
     config: Path | None = None,
+    wanted: Wanted = ALL,
 ) -> None:
     """Replay a recording and write what was said of it.
 
@@ -41,9 +44,11 @@ def replay(
     """
     read = [path for path in (bundle_path, recording_path, config) if path]
     check_outputs([path for path in (output, forecasts) if path], read)
-    recording = read_csv(recording_path)
+    if not recording_path.exists():  # told before the work of loading a bundle
+        raise RecordingError(unreadable(recording_path, FileNotFoundError()))
     loaded = bundle.load(bundle_path)
     learned = loaded.manifest.learned()
+    recording = read_source(recording_path, replace(wanted, period=learned.period))
     check_columns(recording_path, recording, learned)
     step: Step = loaded.model
     units = loaded.model.units

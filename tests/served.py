@@ -49,8 +49,9 @@ class Served:
         datagrams: what it told systemd, in order.
     """
 
-    def __init__(self, folder: Path, config: str) -> None:
+    def __init__(self, folder: Path, config: str, command: str = "run") -> None:
         folder.mkdir(exist_ok=True)
+        self._command = command
         self.config = folder / "tidegate.toml"
         self.config.write_text(config)
         self.datagrams: list[str] = []
@@ -63,7 +64,7 @@ class Served:
 
     def start(self, **environment: str) -> None:
         """Start, and return at once."""
-        command = [sys.executable, "-m", "edge.cli", "run", "--config", str(self.config)]
+        command = [sys.executable, "-m", "edge.cli", self._command, "--config", str(self.config)]
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
                 command, cwd=ROOT, env={**self._environment, **environment}, stdout=log, stderr=log

@@ -13,11 +13,13 @@ import edge
 from edge.cli import DONE, FAILED, OPERATOR, Commands, add, guarded
 from edge.errors import ConfigError, OperatorError, ReadingError
 from edge.reading import parse_time
+from edge.source_options import add_source_options, wanted_of
 from training import report_command
 from training.study_cli import add_study
 from training.terminal import HINT, add_sets, count, named, say
 
 if TYPE_CHECKING:
+    from edge.sources import Wanted
     from training.recipe import Recipe
 
 
@@ -56,7 +58,7 @@ def _add_fit(commands: Commands) -> None:
     parser.add_argument(
         "--data", type=Path, nargs="+", required=True, metavar="FILE",
         help="CSV, CSV.gz or Parquet: a column `time` (ISO 8601 or Unix seconds), one numeric column for each sensor, "
-        "optionally `stream`; files without it are one stream each",
+        "optionally `stream`; files without it are one stream each; or a recorder's database, or Home Assistant's",
     )  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, metavar="BUNDLE", help="the bundle to write")
     parser.add_argument("--recipe", type=Path, metavar="TOML", help="how to train (default: chosen for the data)")
@@ -73,6 +75,7 @@ def _add_fit(commands: Commands) -> None:
         help="seed of everything random: the same gives the same bundle (default: the recipe's)",
     )
     parser.add_argument("--bundle-version", type=count, default=1, metavar="N", help="number of this version")
+    add_source_options(parser)
 
 
 def _add_evaluate(commands: Commands) -> None:
@@ -86,6 +89,7 @@ def _add_evaluate(commands: Commands) -> None:
         help="CSV of labelled spans `start,end` (`stream` if there are several)",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    add_source_options(parser)
 
 
 def _add_benchmark(commands: Commands) -> None:
@@ -124,7 +128,8 @@ def _fit(options: argparse.Namespace) -> int:
     from training.series import read
 
     try:
-        recordings = read(options.data, rows=options.rows, until=options.until)  # a wrong path is told at once
+        # A wrong path is told at once.
+        recordings = read(options.data, rows=options.rows, until=options.until, wanted=_wanted(options, recipe))
     except OperatorError as wrong:
         raise named(options.data, wrong) from wrong
     say("loading TensorFlow")
@@ -143,6 +148,12 @@ def _fit(options: argparse.Namespace) -> int:
     print("\n".join(card(manifest).splitlines()[2:]).rstrip())
     print(f"wrote {options.out}, {options.out.stat().st_size} bytes")
     return DONE
+
+
+def _wanted(options: argparse.Namespace, recipe: "Recipe") -> "Wanted":
+    """Say what is read: entities that the command line names, or else those of the recipe."""
+    wanted = wanted_of(options, options.data[0])
+    return replace(wanted, entities=wanted.entities or recipe.home_assistant, period=recipe.data.period or None)
 
 
 def _recipe(options: argparse.Namespace) -> "Recipe":
@@ -164,7 +175,8 @@ def _evaluate(options: argparse.Namespace) -> int:
 
     from training.measure import evaluate, gather, text
 
-    report = evaluate(gather(options.bundle, options.data, options.events))
+    wanted = wanted_of(options, options.data[0])
+    report = evaluate(gather(options.bundle, options.data, options.events, wanted=wanted))
     print(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode() if options.json else text(report))
     return DONE
 

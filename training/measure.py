@@ -1,7 +1,7 @@
 """Measure a bundle on recorded history: the command `tidegate-train evaluate`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from edge.recording import Recording, read_spans, stem
 from edge.replay import Replay
 from edge.replay_files import check_columns
 from edge.runtime import Model
+from edge.sources import ALL, Wanted
 from training.card import quality_table
 from training.evaluate import detect, judge, skill
 from training.rehearse import Span
@@ -89,14 +90,15 @@ class Case:
     after: float
 
 
-def gather(path: Path, data: Sequence[Path], events: Sequence[Path]) -> Case:
+def gather(path: Path, data: Sequence[Path], events: Sequence[Path], *, wanted: Wanted = ALL) -> Case:
     """Load a bundle, and read recorded history with its labels.
 
     Raises:
         OperatorError: a file needs the user.
     """
     loaded = bundle.load(path)
-    recordings = read(data, rows=None, until=None)
+    wanted = replace(wanted, period=loaded.manifest.period)
+    recordings = read(data, rows=None, until=None, wanted=wanted)
     for file, recording in zip(data, recordings, strict=True):
         check_columns(file, recording, loaded.manifest.learned())
     labels = _labels(events, [name for recording in recordings for name in recording.stream_names])

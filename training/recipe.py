@@ -6,6 +6,7 @@ them all, and a test holds it to these classes.
 
 import math
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -165,6 +166,7 @@ class Recipe:
     training: Training = field(default_factory=Training)
     quantisation: Quantisation = field(default_factory=Quantisation)
     detection: Detection = field(default_factory=Detection)
+    home_assistant: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # stream: sensor: id of its entity
 
     def __post_init__(self) -> None:
         """Hold the seed to what every generator takes."""

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from edge.cli import DONE, Commands, add
+from edge.source_options import add_source_options
 from training.terminal import say
 
 
@@ -26,6 +27,7 @@ def add_parser(commands: Commands) -> None:
         "--preview", action="store_true", help="only how often it would have fired, at this and other budgets"
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+    add_source_options(parser)
 
 
 def _report(options: argparse.Namespace) -> int:
@@ -33,13 +35,15 @@ def _report(options: argparse.Namespace) -> int:
 
     from edge.bundle import write_atomically
     from edge.replay_files import check_outputs
+    from edge.source_options import wanted_of
     from training import full_report, page
     from training.measure import gather
     from training.preview import preview
 
     if options.out:
         check_outputs([options.out], [options.bundle, *options.data, *options.events])
-    case = gather(options.bundle, options.data, options.events)
+    wanted = wanted_of(options, options.data[0])
+    case = gather(options.bundle, options.data, options.events, wanted=wanted)
     found: object
     if options.preview:
         found = told = preview(case.bundle, full_report.history(case))

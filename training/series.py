@@ -8,16 +8,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.errors import RecordingError, quote, unreadable
+from edge.errors import RecordingError, quote
 from edge.grid import Grid, GridCounts, Sample
+from edge.pace import usual
 from edge.reading import Readings
-from edge.recording import Recording, assemble, check_header, read_csv
-
-NICE = (
-    0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5, 1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1200, 1800,
-    3600, 7200, 10_800, 21_600, 43_200, 86_400, 604_800,
-)  # fmt: skip
-NICE_WITHIN = 0.02  # a period this close to a nice one is a nice one with jitter
+from edge.recording import Recording
+from edge.sources import ALL, Wanted, read_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,48 +40,13 @@ class Series:
         return len(self.times)
 
 
-def read(paths: Sequence[Path], *, rows: int | None, until: float | None) -> list[Recording]:
+def read(paths: Sequence[Path], *, rows: int | None, until: float | None, wanted: Wanted = ALL) -> list[Recording]:
     """Read recorded histories; rows after `rows` (of each file) or `until` are not used in any way.
 
     Raises:
         RecordingError: one of them is no recorded history.
     """
-    return [_read(path, rows=rows, until=until) for path in paths]
-
-
-def _read(path: Path, *, rows: int | None, until: float | None) -> Recording:
-    if path.suffix.lower() == ".parquet":
-        return _read_parquet(path, rows=rows, until=until)
-    if path.suffix in {".db", ".sqlite", ".sqlite3"}:
-        raise RecordingError(f"{path}: must be CSV, CSV.gz or Parquet, got a database")
-    return read_csv(path, rows=rows, until=until)
-
-
-def _read_parquet(path: Path, *, rows: int | None, until: float | None) -> Recording:
-    import pyarrow
-    import pyarrow.parquet
-
-    try:
-        with path.open("rb") as file:
-            table = pyarrow.parquet.read_table(file)
-    except pyarrow.ArrowException as broken:
-        why = str(broken).rpartition("': ")[2]  # without the name of a buffer, which pyarrow writes first
-        raise RecordingError(f"{path}: is no Parquet file: {quote(why)}") from broken
-    except OSError as missing:
-        raise RecordingError(unreadable(path, missing)) from missing
-    check_header(path, table.column_names)
-    if not table.num_rows:
-        raise RecordingError(f"{path}: must have rows, got none")
-    table = table.slice(0, rows)
-    columns = [[_cell(cell) for cell in table.column(name).to_pylist()] for name in table.column_names]
-    return assemble(path, table.column_names, columns, until=until)
-
-
-def _cell(cell: object) -> str:
-    """Write a Parquet cell as the CSV would have it."""
-    if cell is None:
-        return ""
-    return cell.isoformat() if hasattr(cell, "isoformat") else str(cell)
+    return [read_source(path, wanted, rows=rows, until=until) for path in paths]
 
 
 def common_sensors(recordings: Sequence[Recording], wanted: Sequence[str]) -> tuple[str, ...]:
@@ -123,13 +84,10 @@ def find_period(recordings: Sequence[Recording]) -> float:
         for recording in recordings
         for stream in range(len(recording.stream_names))
     ]
-    positive = np.concatenate(steps)
-    positive = positive[positive > 0]
-    if not len(positive):
+    period = usual(np.concatenate(steps))
+    if period is None:
         raise RecordingError("must have a stream with two rows at increasing times, to find the period")
-    median = float(np.median(positive))
-    nearest = min(NICE, key=lambda nice: abs(nice - median))
-    return float(nearest) if abs(nearest - median) <= NICE_WITHIN * nearest else median
+    return period
 
 
 def lay_on_grid(

@@ -41,5 +41,6 @@ def named(files: Sequence[Path], wrong: OperatorError) -> OperatorError:
     place = str(files[0]) if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"
     known = tuple(map(str, files))
     return OperatorError(
-        [problem if problem.startswith(known) else f"{place}: {problem}" for problem in wrong.problems]
+        [problem if problem.startswith(known) else f"{place}: {problem}" for problem in wrong.problems],
+        listing=wrong.listing,
     )

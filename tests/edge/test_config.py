@@ -17,9 +17,11 @@ from edge.config import (
     SensorDetectionConfig,
     StreamConfig,
     load,
+    load_to_record,
 )
 from edge.errors import ConfigError, ReadingError
 from edge.payloads.plain import Plain
+from edge.recorder_config import RecorderConfig
 from edge.topics import stream_name
 
 SAMPLE = Path(__file__).parents[2] / "deploy" / "tidegate.toml"
@@ -68,10 +70,11 @@ def test_uncommenting_every_default_of_the_sample_gives_exactly_the_defaults() -
 def test_the_sample_shows_every_key_that_has_a_default() -> None:
     table = tomllib.loads(uncommented(SAMPLE.read_text(encoding="utf-8")))
     boiler = table["streams"]["boiler"]
-    shown = [table["node"], table["broker"], boiler, boiler["grid"]]
+    shown = [table["node"], table["broker"], table["recorder"], boiler, boiler["grid"]]
+    shapes = (NodeConfig, BrokerConfig, RecorderConfig, StreamConfig, GridConfig)
     # TOML has no word for None, so what the bundle or the dialect decides can only be explained.
     explained = set(re.findall(r"^##  +(\w+) = ", SAMPLE.read_text(encoding="utf-8"), flags=re.MULTILINE))
-    for keys, shape in zip(shown, (NodeConfig, BrokerConfig, StreamConfig, GridConfig), strict=True):
+    for keys, shape in zip(shown, shapes, strict=True):
         undecided = {key.name for key in fields(shape) if key.default is None}
         assert set(keys) == {key.name for key in fields(shape)} - undecided
         assert undecided <= explained
@@ -122,6 +125,10 @@ def test_without_a_stream_there_is_nothing_to_do() -> None:
         ("broker", "session_expiry", 2**32, "must be between 0 and 4294967295"),
         ("broker", "inbox", 0, "must be at least 1"),
         ("broker", "payload_limit", 2**28, "must be between 1 and 268435455"),
+        ("recorder", "database", "readings.csv", "must end in .db or .sqlite or .sqlite3"),
+        ("recorder", "commit_every", 0, "must be > 0 and at most 3600"),
+        ("recorder", "max_bytes", 3_999_999, "must be at least 4000000"),
+        ("recorder", "max_age_days", 0, "must be > 0"),
     ],
 )
 def test_every_value_is_held_to_its_rule(table: str, key: str, value: object, rule: str) -> None:
@@ -353,3 +360,18 @@ def test_sensors_are_held_against_those_of_the_bundle() -> None:
         "sensors.t: must be its own, got 't' twice",
         "sensors.h: must be its own, got 't' twice",
     ]
+
+
+def test_a_table_that_is_only_recorded_needs_no_bundle_and_one_that_runs_does(tmp_path: Path) -> None:
+    path = write(tmp_path, '[streams.boiler]\ntopic = "plant/boiler"\n')
+    assert load_to_record(path).streams["boiler"].topic == "plant/boiler"
+    assert load_to_record(path).recorder.database == tmp_path / "recorder.db"
+    assert problems_of_file(path) == (f"{path}: streams.boiler.bundle: must be set, got nothing",)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "streams = 5", "[streams]\nboiler = 5", '[streams.boiler]\nbundle = ""\ntopic = "a"']
+)
+def test_whoever_records_has_every_other_rule_to_keep(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigError, match="streams"):
+        load_to_record(write(tmp_path, text))

@@ -226,12 +226,6 @@ def test_a_folder_is_no_recording(tmp_path: Path) -> None:
         read_spans(tmp_path, "boiler")
 
 
-@pytest.mark.parametrize("name", ["boiler.parquet", "boiler.PARQUET"])
-def test_a_parquet_file_is_known_by_its_name(tmp_path: Path, name: str) -> None:
-    problem = refusal(write(tmp_path, b"PAR1\xff", name))
-    assert problem == "must be CSV; Parquet is read by tidegate-train only: convert it to CSV"
-
-
 def test_letters_beyond_ascii_are_read(tmp_path: Path) -> None:
     assert read_csv(write(tmp_path, "time,wörm °C\n1,2\n")).sensors == ("wörm °C",)
 

@@ -232,7 +232,7 @@ def test_what_is_no_recorded_history_is_refused_in_one_line(tmp_path: Path) -> N
         (folder, "must be a file, got a folder$"),
         (timeless, "a column `time`: rename the column `last_changed` to `time`$"),
         (empty, "must have rows"),
-        (database, "must be CSV, CSV.gz or Parquet, got a database"),
+        (database, "must be a SQLite database, got another file"),
     ):
         with pytest.raises(RecordingError, match=rule) as refused:
             read([path], rows=None, until=None)

@@ -1,0 +1,107 @@
+"""Write a recorder's database as the table that the other commands read: the command `tidegate export`."""
+
+import csv
+import gzip
+import io
+import math
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from edge import bundle, parquet
+from edge.errors import OperatorError, counted
+from edge.history_rows import LATEST, Extract, Page, Rows, check_tables, moment
+from edge.recording import STREAM, TIME
+from edge.recording_arrays import stamp
+from edge.replay_files import check_outputs
+from edge.sqlite_reading import reading
+
+ENDINGS = (".csv", ".csv.gz", ".parquet")
+
+
+def export(
+    database: Path,
+    output: Path,
+    *,
+    since: str | None = None,
+    until: str | None = None,
+    streams: tuple[str, ...] | None = None,
+) -> None:
+    """Write what a database holds.
+
+    Args:
+        database: of `tidegate record`; it may be in use.
+        output: CSV, CSV.gz or Parquet by its name.
+        since, until: as an operator writes them, see `edge.history_rows.moment`.
+        streams: names; None for all.
+
+    Raises:
+        OperatorError: the database, the output or a bound needs the user.
+    """
+    if not output.name.endswith(ENDINGS):
+        raise OperatorError(f"{output}: must end in {', '.join(ENDINGS)}")
+    check_outputs([output], [database])
+    if output.suffix == ".parquet":
+        parquet.check_parquet(output)
+    with reading(database) as connection:
+        check_tables(database, connection)
+        asked = {"--since": since, "--until": until}
+        found = {name: moment(database, connection, name, text) for name, text in asked.items() if text is not None}
+        extract = Extract(since=found.get("--since", -LATEST), until=found.get("--until", LATEST), streams=streams)
+        rows = Rows(database, connection, extract)
+        with bundle.whole(output.resolve()) as part:
+            written = _write(part, output, rows)
+    print(
+        f"{output}: {counted(written, 'row')}, {counted(len(rows.sensors), 'sensor')} in "
+        f"{counted(len(rows.stream_names), 'stream')}",
+        file=sys.stderr,
+    )
+
+
+def _write(part: Path, output: Path, rows: Rows) -> int:
+    pages = _progress(rows.pages())
+    if output.suffix == ".parquet":
+        return parquet.write_parquet(part, rows.sensors, rows.stream_names, pages)
+    with _text(part, is_packed=output.suffix == ".gz") as file:
+        return _write_csv(file, rows, pages)
+
+
+@contextmanager
+def _text(part: Path, *, is_packed: bool) -> Iterator[TextIO]:
+    """Open a text; a packed one names neither file nor time, so that the same readings make the same bytes."""
+    with part.open("wb") as raw:
+        if not is_packed:
+            with io.TextIOWrapper(raw, encoding="utf-8", newline="") as file:
+                yield file
+            return
+        with (
+            gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as packed,
+            io.TextIOWrapper(packed, encoding="utf-8", newline="") as file,
+        ):
+            yield file
+
+
+def _write_csv(file: TextIO, rows: Rows, pages: Iterable[Page]) -> int:
+    lines = csv.writer(file, lineterminator="\n")
+    lines.writerow((TIME, STREAM, *rows.sensors))
+    count = 0
+    for page in pages:
+        names = (rows.stream_names[place] for place in page.streams.tolist())
+        for time, name, values in zip(page.times.tolist(), names, page.values.tolist(), strict=True):
+            lines.writerow((stamp(time), name, *("" if math.isnan(value) else value for value in values)))
+        count += len(page.times)
+    return count
+
+
+def _progress(pages: Iterable[Page]) -> Iterator[Page]:
+    """Pass pages on, and show on a terminal how far they are."""
+    count = 0
+    for page in pages:
+        count += len(page.times)
+        yield page
+        if sys.stderr.isatty():
+            print(f"\r{count} rows, up to {stamp(int(page.times[-1]))}", end="", file=sys.stderr, flush=True)
+    if sys.stderr.isatty():
+        print(file=sys.stderr)

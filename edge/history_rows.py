@@ -1,0 +1,303 @@
+"""Read a recorder's database as a table: what a stream's sensors said at one instant is one row.
+
+Where each sensor has a topic of its own its readings come one by one, each at a time of its own. There a row is a cell
+of a grid, as the daemon's: the newest reading of each sensor in it, at the time of the newest of all. The cells are as
+long as the fastest sensor's usual interval, unless the caller knows the period.
+
+Pages are read in short transactions, so that the recorder may go on and its log stays small.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.durations import parse_duration
+from edge.errors import ConfigError, ReadingError, RecordingError, counted, quote
+from edge.history import APPLICATION, MICROSECONDS, VERSION
+from edge.pace import usual
+from edge.reading import parse_time
+from edge.recording import Recording
+from edge.recording_arrays import Instants, from_arrays
+from edge.rows import Doubles
+
+PAGE = 50_000  # readings that are read together: some 10 MB
+TRIED = 10_000  # readings of a stream that tell its pace
+LATEST = 2**62  # microseconds; no time is later
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extract:
+    """What of a database is read.
+
+    Attributes:
+        since: the first microsecond.
+        until: the first that is not read any more.
+        streams: names of the streams; None for all.
+        period: seconds of a cell where readings come one by one; None: found.
+        rows: how many rows at most; what follows is never looked at.
+    """
+
+    since: int = -LATEST
+    until: int = LATEST
+    streams: tuple[str, ...] | None = None
+    period: float | None = None
+    rows: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some rows, in order of time.
+
+    Attributes:
+        times: shape (rows,), microseconds since 1970 UTC.
+        streams: shape (rows,), places among the stream names.
+        values: shape (rows, sensors), nan where nothing was heard.
+    """
+
+    times: Instants
+    streams: NDArray[np.intp]
+    values: Doubles
+
+
+class _Readings(NamedTuple):
+    """Readings in order of time: microseconds, places of stream and column, values; each of shape (readings,)."""
+
+    times: Instants
+    streams: NDArray[np.intp]
+    columns: NDArray[np.intp]
+    values: Doubles
+
+    def only(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> "_Readings":
+        return _Readings(self.times[chosen], self.streams[chosen], self.columns[chosen], self.values[chosen])
+
+    def followed_by(self, later: "_Readings") -> "_Readings":
+        return _Readings(
+            np.concatenate((self.times, later.times)),
+            np.concatenate((self.streams, later.streams)),
+            np.concatenate((self.columns, later.columns)),
+            np.concatenate((self.values, later.values)),
+        )
+
+
+class Rows:
+    """Read a database page by page.
+
+    Attributes:
+        sensors: names of the columns.
+        stream_names: of the streams that may occur.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, extract: Extract) -> None:
+        """Read which sensors there are.
+
+        Raises:
+            RecordingError: it is no recorder's database, or has not the streams that are asked for.
+        """
+        self._path, self._connection, self._extract = path, connection, extract
+        check_tables(path, connection)
+        known = connection.execute(
+            "SELECT streams.name, whole, sensors.id, sensors.name FROM sensors JOIN streams ON streams.id = stream "
+            "ORDER BY sensors.id"
+        ).fetchall()
+        wanted = self._wanted(tuple(dict.fromkeys(stream for stream, *_ in known)))
+        known = [one for one in known if one[0] in wanted]
+        self.stream_names = tuple(dict.fromkeys(stream for stream, *_ in known))
+        self.sensors = tuple(dict.fromkeys(sensor for *_, sensor in known))
+        size = 1 + max((number for _, _, number, _ in known), default=0)
+        self._stream_of = np.full(size, -1, dtype=np.intp)
+        self._column_of = np.zeros(size, dtype=np.intp)
+        for stream, _, number, sensor in known:
+            self._stream_of[number] = self.stream_names.index(stream)
+            self._column_of[number] = self.sensors.index(sensor)
+        whole = {stream: bool(whole) for stream, whole, *_ in known}
+        self._cells = [0 if whole[name] else self._cell(place) for place, name in enumerate(self.stream_names)]
+        self._anchors = np.full(len(self.stream_names), LATEST)
+
+    def pages(self) -> Iterator[Page]:
+        """Yield all rows; those of a stream are in order of time.
+
+        Raises:
+            RecordingError: there is none.
+        """
+        left, any_row = self._extract.rows, False
+        for page in self._pages():
+            kept = page if left is None else Page(page.times[:left], page.streams[:left], page.values[:left])
+            any_row = True
+            yield kept
+            if left is not None:
+                left -= len(kept.times)
+                if left <= 0:
+                    return
+        if not any_row:
+            raise RecordingError(f"{self._path}: must have readings in the time and streams asked for, got none")
+
+    def _wanted(self, present: Sequence[str]) -> Sequence[str]:
+        wanted = self._extract.streams
+        if wanted is None:
+            return present
+        lacking = [name for name in wanted if name not in present]
+        if lacking:
+            streams = quote(", ".join(present))
+            raise RecordingError(
+                f"{self._path}: must have every stream asked for, lacks {', '.join(lacking)}; has {streams}"
+            )
+        return wanted
+
+    def _pages(self) -> Iterator[Page]:
+        held = self._readings([])
+        for some, newest in self._read():
+            held = held.followed_by(some)
+            ends, instants = self._cells_of(held)
+            done = ends <= newest
+            if done.any():
+                yield self._page(held.only(done), instants[done])
+            held = held.only(~done)
+        if len(held.times):
+            yield self._page(held, self._cells_of(held)[1])
+
+    def _read(self) -> Iterator[tuple[_Readings, int]]:
+        """Yield readings, and the time of the newest that was looked at."""
+        statement = (
+            "SELECT time, sensor, value FROM readings WHERE (time, sensor) > (?, ?) AND time < ? "
+            "ORDER BY time, sensor LIMIT ?"
+        )
+        after, extract, size = (self._extract.since, -1), self._extract, PAGE
+        while True:
+            found = self._connection.execute(statement, (*after, extract.until, size)).fetchall()
+            if not found:
+                return
+            after = found[-1][:2]
+            yield self._readings(found), after[0]
+
+    def _readings(self, found: Sequence[tuple[int, int, float]]) -> _Readings:
+        times = np.array([time for time, _, _ in found], dtype=np.int64)
+        sensors = np.array([sensor for _, sensor, _ in found], dtype=np.intp)
+        values = np.array([value for _, _, value in found], dtype=np.float64)
+        # A sensor that came while we read, or that nobody asked for, is of no stream.
+        known = sensors < len(self._stream_of)
+        streams = np.where(known, self._stream_of[np.where(known, sensors, 0)], -1)
+        columns = self._column_of[np.where(known, sensors, 0)]
+        return _Readings(times, streams, columns, values).only(streams >= 0)
+
+    def _cells_of(self, held: _Readings) -> tuple[Instants, Instants]:
+        """Return for each reading when its row is complete, and what tells the row from the stream's others."""
+        ends, instants = held.times + 1, held.times.copy()
+        for place, cell in enumerate(self._cells):
+            mine = np.flatnonzero(held.streams == place) if cell else np.empty(0, dtype=np.intp)
+            if len(mine):
+                self._anchors[place] = min(self._anchors[place], held.times[mine[0]])
+                begin = self._anchors[place] - cell // 2
+                instants[mine] = begin + (held.times[mine] - begin) // cell * cell
+                ends[mine] = instants[mine] + cell
+        return ends, instants
+
+    def _page(self, held: _Readings, instants: Instants) -> Page:
+        order = np.lexsort((held.times, instants, held.streams))
+        held, instants = held.only(order), instants[order]
+        begins = np.ones(len(order), dtype=np.bool_)
+        begins[1:] = (np.diff(held.streams) != 0) | (np.diff(instants) != 0)
+        row = np.cumsum(begins) - 1
+        last = np.append(np.flatnonzero(begins)[1:], len(order)) - 1
+        values = np.full((len(last), len(self.sensors)), np.nan)
+        values[row, held.columns] = held.values  # the newest is last, and stays
+        times, streams = held.times[last], held.streams[last]
+        by_time = np.lexsort((streams, times))
+        return Page(times[by_time], streams[by_time], values[by_time])
+
+    def _cell(self, place: int) -> int:
+        """Return the microseconds of a cell of a stream; 0 where it has no pace yet."""
+        if self._extract.period is not None:
+            return round(self._extract.period * MICROSECONDS)
+        tried = TRIED if self._extract.rows is None else min(TRIED, self._extract.rows)
+        mine = [number for number, stream in enumerate(self._stream_of.tolist()) if stream == place]
+        marks = ", ".join("?" * len(mine))
+        found = self._connection.execute(
+            f"SELECT time, sensor FROM readings WHERE time >= ? AND time < ? AND sensor IN ({marks}) "
+            "ORDER BY time LIMIT ?",
+            (self._extract.since, self._extract.until, *mine, tried),
+        ).fetchall()
+        times = np.array([time for time, _ in found], dtype=np.float64) / MICROSECONDS
+        sensors = np.array([sensor for _, sensor in found])
+        paces = [usual(np.diff(times[sensors == number])) for number in mine]
+        return round(min((pace for pace in paces if pace is not None), default=0.0) * MICROSECONDS)
+
+
+def check_tables(path: Path, connection: sqlite3.Connection) -> None:
+    """Refuse what is no recorder's database.
+
+    Raises:
+        RecordingError: it is another program's, or of another version.
+    """
+    if not is_recorder(connection):
+        raise RecordingError(f"{path}: must be a database of `tidegate record`, got another program's")
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version != VERSION:
+        raise RecordingError(f"{path}: must have tables of version {VERSION}, got {version}: update tidegate")
+
+
+def is_recorder(connection: sqlite3.Connection) -> bool:
+    """Return whether a database is of `tidegate record`."""
+    return bool(connection.execute("PRAGMA application_id").fetchone()[0] == APPLICATION)
+
+
+def read_history(path: Path, connection: sqlite3.Connection, extract: Extract) -> Recording:
+    """Read a database as one recording.
+
+    Raises:
+        RecordingError: it cannot be, or its streams have no sensor in common.
+    """
+    rows = Rows(path, connection, extract)
+    pages = list(rows.pages())
+    recording = from_arrays(
+        rows.sensors,
+        rows.stream_names,
+        np.concatenate([page.streams for page in pages]),
+        np.concatenate([page.times for page in pages]),
+        values=np.concatenate([page.values for page in pages]),
+    )
+    _check_common(path, recording)
+    return recording
+
+
+def _check_common(path: Path, recording: Recording) -> None:
+    """Refuse streams of which no sensor is shared by all: no bundle could serve them together."""
+    heard = ~np.isnan(recording.values)
+    having = [
+        set(np.flatnonzero(heard[recording.streams == place].any(axis=0)).tolist())
+        for place in range(len(recording.stream_names))
+    ]
+    if len(having) > 1 and not set.intersection(*having):
+        shown = "; ".join(
+            f"{name} ({', '.join(recording.sensors[column] for column in sorted(columns))})"
+            for name, columns in zip(recording.stream_names[:5], having[:5], strict=True)
+        )
+        more = f" and {counted(len(having) - 5, 'stream')} more" if len(having) > 5 else ""
+        raise RecordingError(f"{path}: must be streams that share a sensor: choose with --streams among {shown}{more}")
+
+
+def moment(path: Path, connection: sqlite3.Connection, name: str, text: str) -> int:
+    """Read a time, or a span before the newest reading, of the option `name`.
+
+    Returns:
+        Microseconds since 1970 UTC.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    try:
+        return round(parse_time(text) * MICROSECONDS)
+    except ReadingError:
+        pass
+    try:
+        span = parse_duration(text)
+    except ConfigError:
+        raise ConfigError(f"{name}: must be ISO 8601, Unix seconds or a span such as 30d, got {quote(text)}") from None
+    newest = connection.execute("SELECT max(time) FROM readings").fetchone()[0]
+    if newest is None:
+        raise RecordingError(f"{path}: must have readings, got none")
+    return int(newest) + 1 - round(span * MICROSECONDS)

@@ -1,0 +1,75 @@
+"""Read recorded history from whatever it is in: CSV, Parquet, a recorder's database, Home Assistant's, or its CSV."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edge.entities import Choice
+from edge.entity_csv import is_entity_csv, read_entity_csv
+from edge.entity_database import is_home_assistant, read_entities
+from edge.errors import RecordingError
+from edge.history import MICROSECONDS
+from edge.history_rows import LATEST, Extract, is_recorder, read_history
+from edge.parquet import read_parquet
+from edge.recording import Recording, read_csv
+from edge.sqlite_reading import is_database, reading
+
+DATABASES = {".db", ".sqlite", ".sqlite3"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What of a source is read; each kind of source takes what it has.
+
+    Attributes:
+        streams: of a recorder's database; None for all.
+        entities: of Home Assistant: for each stream's name its sensors, each with the id of its entity.
+        statistics: hourly means of Home Assistant instead of states.
+        period: seconds from row to row where the source has no rows; None: found.
+    """
+
+    streams: tuple[str, ...] | None = None
+    entities: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    statistics: bool = False
+    period: float | None = None
+
+
+ALL = Wanted()
+
+
+def read_source(path: Path, wanted: Wanted = ALL, *, rows: int | None = None, until: float | None = None) -> Recording:
+    """Read recorded history; rows after `rows`, or at `until` and later, are not used in any way.
+
+    Raises:
+        RecordingError: it cannot be read, or something must be chosen first.
+    """
+    if path.suffix.lower() == ".parquet":
+        return read_parquet(path, rows=rows, until=until)
+    if path.is_file():  # nothing of a pipe may be read twice
+        if path.suffix.lower() in DATABASES or is_database(path):
+            return _read_database(path, wanted, rows=rows, until=until)
+        if is_entity_csv(path):
+            _refuse_rows(path, rows)
+            return read_entity_csv(path, _choice(wanted, until))
+    return read_csv(path, rows=rows, until=until)
+
+
+def _read_database(path: Path, wanted: Wanted, *, rows: int | None, until: float | None) -> Recording:
+    with reading(path) as connection:
+        if is_home_assistant(connection):
+            _refuse_rows(path, rows)
+            return read_entities(path, connection, _choice(wanted, until))
+        if not is_recorder(connection):
+            raise RecordingError(f"{path}: must be a database of `tidegate record` or Home Assistant, got another's")
+        end = LATEST if until is None else round(until * MICROSECONDS)
+        extract = Extract(until=end, streams=wanted.streams, period=wanted.period, rows=rows)
+        return read_history(path, connection, extract)
+
+
+def _choice(wanted: Wanted, until: float | None) -> Choice:
+    return Choice(streams=wanted.entities, statistics=wanted.statistics, period=wanted.period, until=until)
+
+
+def _refuse_rows(path: Path, rows: int | None) -> None:
+    if rows is not None:
+        raise RecordingError(f"{path}: has states and no rows: take --until instead of --rows")
