@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edge.entities import Choice, Entity, Listed, lay, missing, numbers, unchosen
+from edge.entity_choice import Choice, Entity, Listed, lay, missing, numbers, unchosen
 from edge.errors import ReadingError, RecordingError, quote
 from edge.pace import usual
 from edge.reading import parse_time

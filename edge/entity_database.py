@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import orjson
 
-from edge.entities import Choice, Entity, Listed, Spans, lay, missing, numbers, unchosen
+from edge.entity_choice import Choice, Entity, Listed, Spans, lay, missing, numbers, unchosen
 from edge.errors import ReadingError, RecordingError
 from edge.pace import usual
 from edge.reading import parse_time

@@ -31,7 +31,7 @@ def wanted_of(options: argparse.Namespace, first: Path) -> "Wanted":
     Raises:
         ConfigError: one of them says nothing that can be understood.
     """
-    from edge.entities import parse_choice
+    from edge.entity_choice import parse_choice
     from edge.recording import stem
     from edge.sources import Wanted
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge.entities import Choice
+from edge.entity_choice import Choice
 from edge.entity_csv import is_entity_csv, read_entity_csv
 from edge.entity_database import is_home_assistant, read_entities
 from edge.errors import RecordingError

@@ -204,7 +204,7 @@ DIAGRAM: dict[str, set[str]] = {
     "edge.due": {"edge.rows"},
     "edge.durations": {"edge.errors"},
     "edge.embedded": {"edge.errors"},
-    "edge.entities": {
+    "edge.entity_choice": {
         "edge.errors",
         "edge.pace",
         "edge.reading",
@@ -212,9 +212,9 @@ DIAGRAM: dict[str, set[str]] = {
         "edge.recording_arrays",
         "edge.rows",
     },
-    "edge.entity_csv": {"edge.entities", "edge.errors", "edge.pace", "edge.reading", "edge.recording"},
+    "edge.entity_csv": {"edge.entity_choice", "edge.errors", "edge.pace", "edge.reading", "edge.recording"},
     "edge.entity_database": {
-        "edge.entities",
+        "edge.entity_choice",
         "edge.errors",
         "edge.pace",
         "edge.reading",
@@ -407,9 +407,9 @@ DIAGRAM: dict[str, set[str]] = {
     },
     "edge.silence": {"edge.finding", "edge.patience", "edge.rows", "edge.vigil"},
     "edge.snapshot": {"edge.learned", "edge.line", "edge.runtime"},
-    "edge.source_options": {"edge.entities", "edge.recording", "edge.sources"},
+    "edge.source_options": {"edge.entity_choice", "edge.recording", "edge.sources"},
     "edge.sources": {
-        "edge.entities",
+        "edge.entity_choice",
         "edge.entity_csv",
         "edge.entity_database",
         "edge.errors",

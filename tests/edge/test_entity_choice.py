@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge.entities import parse_choice
+from edge.entity_choice import parse_choice
 from edge.errors import ConfigError, RecordingError
 from edge.recording import Recording
 from edge.sources import Wanted, read_source
