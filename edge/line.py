@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from edge import feedback, message
-from edge.addresses import MOST_TOPICS, Addresses, Refused, Table
+from edge.addresses import MOST_TOPICS, Addresses, Born, Refused, Table
 from edge.cohort import Verdicts
 from edge.config import Config
 from edge.counts import ReadingCounts
@@ -63,6 +63,11 @@ class Line:
         self._base = message.root(config.node.prefix, config.node.name)
         self._hears_feedback = config.node.feedback
         self._targets: dict[str, Target] = {}
+
+    @property
+    def born(self) -> Sequence[Born]:
+        """The streams that came to life, in their order."""
+        return self._addresses.born
 
     def receive(self, topic: str, payload: bytes, *, retained: bool, received_at: float) -> None:
         """Take one payload; the samples it completes wait for `advance`.
