@@ -13,6 +13,7 @@ from edge.config import (
     Config,
     DetectionConfig,
     GridConfig,
+    HomeAssistantConfig,
     NodeConfig,
     SensorDetectionConfig,
     StreamConfig,
@@ -68,10 +69,11 @@ def test_uncommenting_every_default_of_the_sample_gives_exactly_the_defaults() -
 def test_the_sample_shows_every_key_that_has_a_default() -> None:
     table = tomllib.loads(uncommented(SAMPLE.read_text(encoding="utf-8")))
     boiler = table["streams"]["boiler"]
-    shown = [table["node"], table["broker"], boiler, boiler["grid"]]
+    shown = [table["node"], table["broker"], table["homeassistant"], boiler, boiler["grid"]]
+    shapes = (NodeConfig, BrokerConfig, HomeAssistantConfig, StreamConfig, GridConfig)
     # TOML has no word for None, so what the bundle or the dialect decides can only be explained.
     explained = set(re.findall(r"^##  +(\w+) = ", SAMPLE.read_text(encoding="utf-8"), flags=re.MULTILINE))
-    for keys, shape in zip(shown, (NodeConfig, BrokerConfig, StreamConfig, GridConfig), strict=True):
+    for keys, shape in zip(shown, shapes, strict=True):
         undecided = {key.name for key in fields(shape) if key.default is None}
         assert set(keys) == {key.name for key in fields(shape)} - undecided
         assert undecided <= explained
@@ -122,6 +124,10 @@ def test_without_a_stream_there_is_nothing_to_do() -> None:
         ("broker", "session_expiry", 2**32, "must be between 0 and 4294967295"),
         ("broker", "inbox", 0, "must be at least 1"),
         ("broker", "payload_limit", 2**28, "must be between 1 and 268435455"),
+        ("homeassistant", "prefix", "homeassistant/#", "must be levels"),
+        ("homeassistant", "horizons", [0], "must be steps ahead"),
+        ("homeassistant", "horizons", [1, 1], "must be steps ahead"),
+        ("homeassistant", "forget_after", 0, "must be > 0"),
     ],
 )
 def test_every_value_is_held_to_its_rule(table: str, key: str, value: object, rule: str) -> None:

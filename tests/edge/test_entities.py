@@ -81,4 +81,7 @@ def test_buttons_say_what_the_daemon_understands() -> None:
 def test_ids_of_different_names_differ_and_hold_nothing_that_an_id_must_not(names: list[str]) -> None:
     made = [identifier(name) for name in names]
     assert len(set(made)) == len(made)
-    assert all(one.isascii() and set(one) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-") for one in made)
+    assert all(
+        one.isascii() and set(one) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
+        for one in made
+    )
