@@ -4,7 +4,7 @@ This is the whole line without a broker and without a clock: `receive` takes wha
 be published. The daemon and the tests drive the same object.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import isnan, nan
 from pathlib import Path
 

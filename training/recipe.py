@@ -6,6 +6,7 @@ them all, and a test holds it to these classes.
 
 import math
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -25,6 +26,7 @@ class Data:
     means: tuple[float, ...] = (6.0, 24.0, 144.0)  # steps that each slow mean reaches back
     max_gap: int = 16  # missing steps in a row that are bridged; a longer gap restarts the window
     sensors: tuple[str, ...] = ()  # columns to forecast; empty: every numeric column
+    units: Mapping[str, str] = field(default_factory=dict)  # of sensors, for those who show their numbers
 
     def __post_init__(self) -> None:
         """Hold every key to its range."""

@@ -18,13 +18,15 @@ from hypothesis import strategies as st
 from paho.mqtt.enums import CallbackAPIVersion
 
 from edge import bundle as bundles_
+from edge import cli, withdrawal
+from edge.announcer import profiles
 from edge.check import check
 from edge.config import load
 from edge.entities import Profile
 from edge.errors import ConfigError
 from edge.homeassistant import MOST_BYTES, Node, Stamp, announce, config_topic, object_id, read, withdraw
 from edge.topics import is_stream_name
-from tests.conftest import HOST, Mosquitto
+from tests.conftest import HOST, Mosquitto, free_port
 from tests.edge.test_entities import PROFILE
 from tests.served import WITHIN, Sensors, Served, climate, served, wait_until
 
@@ -249,6 +251,30 @@ def test_forecasts_that_are_no_longer_exposed_are_removed(kept: Kept, config: Ca
     assert "forecast_temperature_3" not in kept.devices[topic]["cmps"]  # type: ignore[operator]
 
 
+def test_withdraw_takes_all_devices_of_the_node_away_and_no_others(
+    kept: Kept, config: Callable[..., str], serve: Serve, node: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    theirs = f"ha-{node}/device/other/config"
+    kept.say(theirs, b'{"dev":{"name":"other"},"o":{"name":"other"}}', retain=True)
+    with serve(config("boiler")) as daemon:
+        wait_until(lambda: kept.names() == {"boiler", "other"})
+        daemon.end(signal.SIGTERM)
+        assert cli.main(["withdraw", "--config", str(daemon.config)]) == 0
+    assert capsys.readouterr().out == "boiler: removed\n"
+    wait_until(lambda: kept.names() == {"other"})
+
+
+def test_withdraw_says_in_one_line_that_there_is_no_broker(
+    config: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(withdrawal, "ANSWERS_WITHIN", 0.5)
+    file, nobody = tmp_path / "tidegate.toml", free_port()
+    file.write_text(re.sub(r"port = \d+", f"port = {nobody}", config("boiler")))
+    assert cli.main(["withdraw", "--config", str(file)]) == 2
+    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
+    assert said == [f"error: broker {HOST}:{nobody}: must answer within 0.5 s, got nothing"]
+
+
 def test_nothing_is_said_unless_it_is_enabled(
     kept: Kept, config: Callable[..., str], serve: Serve, sensors: Sensors
 ) -> None:
@@ -268,8 +294,6 @@ def test_a_horizon_that_no_bundle_has_is_the_operators_mistake(config: Callable[
 
 
 def test_a_unit_of_the_manifest_is_told(bundles: Path, config: Callable[..., str], tmp_path: Path) -> None:
-    from edge.announcer import profiles
-
     file = tmp_path / "tidegate.toml"
     file.write_text(config("boiler"))
     settings = load(file)

@@ -175,6 +175,7 @@ COMMANDS: Mapping[str, Walk | str] = {
     "demo": Walk(demonstrated, RECORDED, ("state", "forecast", "event", "anomaly", "shown")),
     "discover": "reads no rows: it says who speaks, and nothing of what comes next",
     "check": "reads a configuration and bundles, and no recording; the steps that it times are of its own making",
+    "withdraw": "reads a configuration and what a broker keeps, and no recording",
     "bundle inspect": "reads a bundle and no recording",
     "bundle verify": "reads a bundle and no recording; what it proves it on lies in the bundle",
 }

@@ -35,7 +35,7 @@ def flat(table: dict[str, object], where: str = "") -> set[str]:
     """Name every key of a file."""
     named = set()
     for key, value in table.items():
-        named |= flat(value, f"{where}{key}.") if isinstance(value, dict) else {f"{where}{key}"}
+        named |= flat(value, f"{where}{key}.") if isinstance(value, dict) and value else {f"{where}{key}"}
     return named
 
 
