@@ -98,6 +98,11 @@ def say_strange(sensors: Sensors, step: int = CALM) -> None:
     sensors.publish(f"{sensors.node}/boiler", climate(PERIOD * step, 45.0, 60.0))
 
 
+def appear(home: Home, stream: str) -> None:
+    """Wait until a stream is there, and its topics are listened to: the status among them was heard."""
+    home.wait_for(f"button.{stream}_acknowledge", "unknown")
+
+
 def described(home: Home, entity: str, *keys: str) -> Mapping[str, object]:
     attributes = home.attributes(entity)
     return {key: attributes.get(key) for key in keys}
@@ -107,8 +112,11 @@ def test_entities_appear_with_the_right_units_and_classes(
     home: Home, daemon: Served, sensors: Sensors, node: str
 ) -> None:
     anomaly, score = f"binary_sensor.boiler_{node}_anomaly", f"sensor.boiler_{node}_anomaly_score"
-    home.wait_for(anomaly, "unknown")
-    say_calm(sensors)
+    appear(home, f"boiler_{node}")
+    assert home.state(anomaly) == "unavailable"  # nothing was said yet
+    say_calm(sensors, 0, 1)
+    home.wait_for(anomaly, "unknown")  # warming up
+    say_calm(sensors, 1)
     home.wait_for(anomaly, "off")
     home.wait(lambda: re.fullmatch(r"0\.\d+", home.state(score)) is not None)
     assert described(home, anomaly, "device_class") == {"device_class": "problem"}
@@ -136,9 +144,11 @@ def test_entities_appear_with_the_right_units_and_classes(
 def test_a_stream_of_a_placeholder_appears_when_it_is_first_heard(
     home: Home, daemon: Served, sensors: Sensors, node: str
 ) -> None:
-    home.wait_for(f"binary_sensor.boiler_{node}_anomaly", "unknown")
+    appear(home, f"boiler_{node}")
     assert home.state(f"binary_sensor.{node}_attic_anomaly") == ""
     sensors.publish(f"{node}/m/attic", climate(5.0, 45.0, 28.0))
+    appear(home, f"{node}_attic")
+    sensors.publish(f"{node}/m/attic", climate(10.0, 45.0, 28.0))
     home.wait_for(f"binary_sensor.{node}_attic_anomaly", "unknown")
 
 
@@ -146,7 +156,7 @@ def test_a_faulty_reading_turns_the_anomaly_on_and_tells_an_event(
     home: Home, daemon: Served, sensors: Sensors, node: str
 ) -> None:
     anomaly, event = f"binary_sensor.boiler_{node}_anomaly", f"event.boiler_{node}_event"
-    home.wait_for(anomaly, "unknown")
+    appear(home, f"boiler_{node}")
     say_calm(sensors)
     home.wait_for(anomaly, "off")
     say_strange(sensors)
@@ -158,7 +168,7 @@ def test_a_faulty_reading_turns_the_anomaly_on_and_tells_an_event(
 
 
 def test_a_button_says_what_the_user_thinks(home: Home, daemon: Served, sensors: Sensors, node: str) -> None:
-    home.wait_for(f"binary_sensor.boiler_{node}_anomaly", "unknown")
+    appear(home, f"boiler_{node}")
     heard = []
     for button in ("acknowledge", "false_alarm", "maintenance_for_an_hour"):
         home.press(f"button.boiler_{node}_{button}")
@@ -172,15 +182,18 @@ def test_a_button_says_what_the_user_thinks(home: Home, daemon: Served, sensors:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
 def test_nothing_is_available_when_the_daemon_ends_and_all_is_when_it_is_back(
-    home: Home, daemon: Served, node: str, number: signal.Signals
+    home: Home, daemon: Served, sensors: Sensors, number: signal.Signals
 ) -> None:
-    anomaly, button = f"binary_sensor.boiler_{node}_anomaly", f"button.boiler_{node}_acknowledge"
-    home.wait_for(anomaly, "unknown")
+    anomaly, button = f"binary_sensor.boiler_{sensors.node}_anomaly", f"button.boiler_{sensors.node}_acknowledge"
+    appear(home, f"boiler_{sensors.node}")
+    say_calm(sensors)
+    home.wait_for(anomaly, "off")
     daemon.end(number)
     home.wait_for(anomaly, "unavailable")
     home.wait_for(button, "unavailable")
     daemon.start()
-    home.wait_for(anomaly, "unknown")
+    home.wait_for(anomaly, "off")
+    home.wait_for(button, "unknown")
 
 
 def test_an_overloaded_daemon_is_available(
@@ -188,8 +201,10 @@ def test_an_overloaded_daemon_is_available(
 ) -> None:
     anomaly = f"binary_sensor.boiler_{node}_anomaly"
     with served(tmp_path / "daemon", config(settings="inbox = 1")):
+        appear(home, f"boiler_{node}")
+        say_calm(sensors, 0, 1)
         home.wait_for(anomaly, "unknown")
-        for step in range(2000):
+        for step in range(1, 2000):
             sensors.post(f"{node}/boiler", climate(PERIOD * step, 45.0, 28.0))
         while sensors.hear("status") != b"overloaded":
             pass
@@ -204,32 +219,34 @@ def test_a_stream_that_leaves_the_configuration_leaves_home_assistant(
     home: Home, config: Callable[..., str], daemon: Served, sensors: Sensors, node: str
 ) -> None:
     sensors.publish(f"{node}/m/attic", climate(5.0, 45.0, 28.0))
-    home.wait_for(f"binary_sensor.{node}_attic_anomaly", "unknown")
-    home.wait_for(f"binary_sensor.boiler_{node}_anomaly", "unknown")
+    appear(home, f"{node}_attic")
+    appear(home, f"boiler_{node}")
     daemon.end(signal.SIGTERM)
     daemon.config.write_text(config(boiler="kettle"))
     daemon.start()
-    home.wait_for(f"binary_sensor.kettle_{node}_anomaly", "unknown")
-    home.wait_for(f"binary_sensor.boiler_{node}_anomaly", "")
-    home.wait_for(f"binary_sensor.{node}_attic_anomaly", "unknown")  # its table is still there
+    appear(home, f"kettle_{node}")
+    for entity in (f"binary_sensor.boiler_{node}_anomaly", f"button.boiler_{node}_acknowledge"):
+        home.wait_for(entity, "")
+    appear(home, f"{node}_attic")  # its table is still there
 
 
 def test_a_forecast_that_is_no_longer_exposed_goes_alone(
     home: Home, config: Callable[..., str], daemon: Served, node: str
 ) -> None:
     soon, late = (f"sensor.boiler_{node}_temperature_in_{seconds}_s" for seconds in (5, 15))
-    home.wait_for(late, "unknown")
+    home.wait_for(late, "unavailable")
     daemon.end(signal.SIGTERM)
     daemon.config.write_text(config(horizons="[1]"))
     daemon.start()
     home.wait_for(late, "")
-    home.wait_for(soon, "unknown")
+    home.wait_for(soon, "unavailable")  # it is still there
 
 
 def test_all_is_told_again_when_home_assistant_starts_though_the_broker_forgot(
     home: Home, broker: Mosquitto, daemon: Served, sensors: Sensors, node: str
 ) -> None:
     anomaly = f"binary_sensor.boiler_{node}_anomaly"
+    appear(home, f"boiler_{node}")
     say_calm(sensors)
     home.wait_for(anomaly, "off")
     home.stop()
