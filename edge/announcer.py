@@ -224,10 +224,13 @@ def profiles(config: Config, manifests: Mapping[Path, Manifest]) -> dict[str, Pr
         where = "" if config.file is None else f"{config.file}: "
         rule = f"must be horizons of a bundle ({', '.join(map(str, known))})"
         raise ConfigError(f"{where}homeassistant.horizons: {rule}, got {quote(strange)}")
-    return {name: _profile(manifests[table.bundle], asked, table.publish) for name, table in config.streams.items()}
+    return {
+        name: _profile(manifests[table.bundle], asked, table.publish, feedback=config.node.feedback)
+        for name, table in config.streams.items()
+    }
 
 
-def _profile(manifest: Manifest, asked: Sequence[int], publish: tuple[str, ...]) -> Profile:
+def _profile(manifest: Manifest, asked: Sequence[int], publish: tuple[str, ...], *, feedback: bool) -> Profile:
     return Profile(
         model=manifest.name,
         version=manifest.version,
@@ -237,4 +240,5 @@ def _profile(manifest: Manifest, asked: Sequence[int], publish: tuple[str, ...])
         horizons=manifest.horizons,
         exposed=exposed(asked, manifest.horizons),
         publish=publish,
+        feedback=feedback,
     )

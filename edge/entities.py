@@ -18,9 +18,9 @@ from edge.message import Json
 
 EVENT_TYPES = ("open", "update", "close")  # the phases of `edge.event`
 MAINTENANCE = 3600  # seconds that the button asks for
-# A score is absent while warming up: then nothing is known, which is not the same as calm.
-ANOMALY_OF_STATE = "{{ 'None' if value_json.score is none else 'ON' if value_json.anomaly else 'OFF' }}"
 ANOMALY = "{{ 'ON' if value_json.anomaly else 'OFF' }}"
+# A score is absent while warming up: then nothing is known, which is not the same as calm.
+ANOMALY_OF_STATE = f"{{{{ 'None' if value_json.score is none else {ANOMALY[3:-3]} }}}}"
 EVENT = "{{ dict(value_json, event_type=value_json.phase) | to_json }}"
 
 Component: TypeAlias = dict[str, Json]
@@ -38,6 +38,7 @@ class Profile:
         horizons: steps ahead that are forecast.
         exposed: those that become entities.
         publish: which messages there are.
+        feedback: whether people are heard.
     """
 
     model: str
@@ -48,6 +49,7 @@ class Profile:
     horizons: tuple[int, ...]
     exposed: tuple[int, ...]
     publish: tuple[str, ...]
+    feedback: bool
 
 
 def exposed(asked: Sequence[int], horizons: Sequence[int]) -> tuple[int, ...]:
@@ -79,8 +81,8 @@ def buttons(topic: str) -> dict[str, Component]:
 def verdicts(base: str, profile: Profile) -> dict[str, Component]:
     """Lay out what is said of a stream: whether it is strange, how strange, and what happened.
 
-    The state says so with every sample, and so heals by itself what an undelivered message left; the kept `anomaly` is
-    for streams that publish no state. That one is said on change alone, so it must not expire.
+    What is kept at `anomaly` knows events of all kinds, a silence too; it is said on change alone, so it must not
+    expire. Streams that do not publish it have the flag of their newest sample instead.
 
     Args:
         base: what the stream's topics begin with; those whose topic is not named here follow its state.
@@ -89,12 +91,13 @@ def verdicts(base: str, profile: Profile) -> dict[str, Component]:
     expires = ceil(profile.expire_after)
     anomaly: Component = {"p": "binary_sensor", "name": "Anomaly", "dev_cla": "problem"}
     said: dict[str, Component] = {}
-    if "state" in profile.publish:
+    if "anomaly" in profile.publish:
+        said["anomaly"] = anomaly | {"stat_t": f"{base}anomaly", "val_tpl": ANOMALY}
+    elif "state" in profile.publish:
         said["anomaly"] = anomaly | {"exp_aft": expires, "val_tpl": ANOMALY_OF_STATE}
+    if "state" in profile.publish:
         score = _number("Anomaly score", Quantity(None, None, is_measurement=True))
         said["score"] = score | {"ic": "mdi:pulse", "exp_aft": expires, "val_tpl": "{{ value_json.score }}"}
-    elif "anomaly" in profile.publish:
-        said["anomaly"] = anomaly | {"stat_t": f"{base}anomaly", "val_tpl": ANOMALY}
     if "event" in profile.publish:
         event: Component = {"p": "event", "name": "Event", "evt_typ": EVENT_TYPES}
         said["event"] = event | {"stat_t": f"{base}event", "val_tpl": EVENT}

@@ -19,7 +19,7 @@ from edge.message import Json, Outgoing
 
 MOST_BYTES = 16 * 1024  # of a message; beyond, forecasts are left out
 ORIGIN = "tidegate"
-STAMPED = "acknowledge"  # the component that bears our own key: one that is always there and has no state
+BEARERS = ("event", "acknowledge", "anomaly")  # which component bears our own key: rather one without a state
 # Of the four words of our status the first two mean that somebody watches.
 AVAILABLE = "{{ 'online' if value in ('online', 'overloaded') else 'offline' }}"
 
@@ -75,14 +75,17 @@ def announce(node: Node, stamp: Stamp, profile: Profile, *, gone: Mapping[str, s
         gone: components that there were, with their platforms; they are named without more, which removes them.
     """
     base, device = f"{node.base}{stamp.stream}/", object_id(node, stamp.stream)
-    pressed = buttons(f"{base}feedback")
-    pressed[STAMPED][ORIGIN] = stamp._asdict()
+    pressed = buttons(f"{base}feedback") if profile.feedback else {}
     components = _named(device, stamp.stream, verdicts(base, profile) | pressed)
+    ahead = _named(device, stamp.stream, forecasts(base, profile))
+    bearer = next((key for key in (*BEARERS, *components, *ahead) if key in components or key in ahead), None)
+    if bearer is not None:
+        (components if bearer in components else ahead)[bearer][ORIGIN] = stamp._asdict()
     components |= {key: {"p": platform} for key, platform in gone.items()}
     table = _device(node, stamp.stream, profile)
     room = MOST_BYTES - len(orjson.dumps({**table, "cmps": components}))
     left_out = 0
-    for key, component in _named(device, stamp.stream, forecasts(base, profile)).items():
+    for key, component in ahead.items():
         needed = len(orjson.dumps({key: component})) - 1  # its braces are not needed, a comma is
         if needed > room:
             left_out += 1
@@ -106,10 +109,10 @@ def read(node: Node, topic: str, payload: bytes) -> Remembered | None:
     try:
         table = orjson.loads(payload)
         status, components = table["avty"][0]["t"], table["cmps"]
-        known = components[STAMPED][ORIGIN]
+        known = next(one[ORIGIN] for one in components.values() if ORIGIN in one)
         stamp = Stamp(str(known["stream"]), str(known["table"]), int(known["day"]))
         platforms = {str(key): str(one["p"]) for key, one in components.items() if set(one) != {"p"}}
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError):
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, StopIteration):
         return None
     is_ours = status == f"{node.base}status" and topic == config_topic(node, stamp.stream)
     return Remembered(stamp, platforms) if is_ours else None

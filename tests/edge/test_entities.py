@@ -19,6 +19,7 @@ PROFILE = Profile(
     horizons=(1, 6),
     exposed=(1, 6),
     publish=("state", "forecast", "event", "anomaly"),
+    feedback=True,
 )
 
 
@@ -64,7 +65,17 @@ def test_an_entity_is_there_only_where_its_message_is_published(publish: tuple[s
 
 def test_what_is_said_with_every_sample_expires_and_what_is_said_on_change_does_not() -> None:
     assert only(("state",))["anomaly"]["exp_aft"] == 18_000
-    assert "exp_aft" not in only(("anomaly",))["anomaly"]
+    assert "exp_aft" not in only(("anomaly", "state"))["anomaly"]
+
+
+def test_the_anomaly_follows_what_is_kept_for_that_knows_events_of_all_kinds() -> None:
+    assert only(("anomaly", "state"))["anomaly"]["stat_t"] == f"{BASE}anomaly"
+
+
+def test_a_score_that_is_absent_is_no_calm() -> None:
+    assert only(("state",))["anomaly"]["val_tpl"] == (
+        "{{ 'None' if value_json.score is none else 'ON' if value_json.anomaly else 'OFF' }}"
+    )
 
 
 def test_buttons_say_what_the_daemon_understands() -> None:

@@ -114,6 +114,20 @@ def test_what_was_said_is_read_as_it_was_meant_and_what_was_removed_is_forgotten
     assert read(NODE, "homeassistant/device/x/config", said.news.payload) is None
 
 
+@pytest.mark.parametrize("publish", [("state",), ("forecast",), ("event", "state"), ("anomaly",)])
+@pytest.mark.parametrize("feedback", [False, True])
+def test_whatever_a_stream_publishes_it_is_known_again(publish: tuple[str, ...], feedback: bool) -> None:
+    said = announce(NODE, Stamp("b", "t", 7), replace(PROFILE, publish=publish, feedback=feedback), gone={}).news
+    kept = read(NODE, said.topic, said.payload)
+    assert kept is not None
+    assert kept.stamp == Stamp("b", "t", 7)
+
+
+def test_there_are_buttons_only_where_people_are_heard() -> None:
+    platforms = announce(NODE, Stamp("b", "t", 7), replace(PROFILE, feedback=False), gone={}).components
+    assert "button" not in platforms.values()
+
+
 def test_a_device_is_taken_away_by_an_empty_message_that_is_kept() -> None:
     assert withdraw(NODE, "boiler")[:4] == (config_topic(NODE, "boiler"), b"", 1, True)
 
@@ -275,12 +289,22 @@ def test_withdraw_says_in_one_line_that_there_is_no_broker(
     assert said == [f"error: broker {HOST}:{nobody}: must answer within 0.5 s, got nothing"]
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_stream_that_comes_to_life_is_calm_whoever_judges_it(
+    config: Callable[..., str], serve: Serve, sensors: Sensors, workers: int
+) -> None:
+    with serve(config("motes", workers=workers)):
+        sensors.publish(f"{sensors.node}/m/3", climate(5.0, 45.0, 28.0))
+        assert json.loads(sensors.hear("3/anomaly")) == {"anomaly": False, "since": None, "event": None}
+
+
 def test_nothing_is_said_unless_it_is_enabled(
     kept: Kept, config: Callable[..., str], serve: Serve, sensors: Sensors
 ) -> None:
     with serve(config("boiler").replace("enabled = true", "")):
         sensors.publish(f"{sensors.node}/boiler", climate(5.0, 45.0, 28.0))
-        sensors.hear("boiler/state")
+        heard = sensors.hear_all(until=lambda topic, _: topic == "boiler/state")
+        assert "boiler/anomaly" not in [topic for topic, _ in heard]
         assert "homeassistant" not in sensors.health(lambda _: True)
     assert kept.count == 0
 

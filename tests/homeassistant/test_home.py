@@ -72,7 +72,7 @@ def config(bundle: Path, broker: Mosquitto, node: str) -> Callable[..., str]:
 
     def write(*, boiler: str = "boiler", settings: str = "", horizons: str = "[]") -> str:
         return (
-            f'[node]\nname = "{node}"\nhealth_every = 0.2\n'
+            f'[node]\nname = "{node}"\nhealth_every = 0.2\nfeedback = true\n'
             f'[broker]\nhost = "{HOST}"\nport = {broker.port}\n{settings}\n'
             f"[homeassistant]\nenabled = true\nhorizons = {horizons}\n"
             f'[streams."{boiler}-{node}"]\nbundle = "{bundle}"\ntopic = "{node}/boiler"\nqos = 1\n'
@@ -113,11 +113,11 @@ def test_entities_appear_with_the_right_units_and_classes(
 ) -> None:
     anomaly, score = f"binary_sensor.boiler_{node}_anomaly", f"sensor.boiler_{node}_anomaly_score"
     appear(home, f"boiler_{node}")
-    assert home.state(anomaly) == "unavailable"  # nothing was said yet
+    assert (home.state(anomaly), home.state(score)) == ("unknown", "unavailable")  # nothing was said yet
     say_calm(sensors, 0, 1)
-    home.wait_for(anomaly, "unknown")  # warming up
-    say_calm(sensors, 1)
     home.wait_for(anomaly, "off")
+    home.wait_for(score, "unknown")  # warming up
+    say_calm(sensors, 1)
     home.wait(lambda: re.fullmatch(r"0\.\d+", home.state(score)) is not None)
     assert described(home, anomaly, "device_class") == {"device_class": "problem"}
     assert described(home, score, "state_class", "unit_of_measurement") == {
@@ -149,7 +149,7 @@ def test_a_stream_of_a_placeholder_appears_when_it_is_first_heard(
     sensors.publish(f"{node}/m/attic", climate(5.0, 45.0, 28.0))
     appear(home, f"{node}_attic")
     sensors.publish(f"{node}/m/attic", climate(10.0, 45.0, 28.0))
-    home.wait_for(f"binary_sensor.{node}_attic_anomaly", "unknown")
+    home.wait_for(f"binary_sensor.{node}_attic_anomaly", "off")
 
 
 def test_a_faulty_reading_turns_the_anomaly_on_and_tells_an_event(
@@ -165,6 +165,22 @@ def test_a_faulty_reading_turns_the_anomaly_on_and_tells_an_event(
     told = home.attributes(event)
     assert told["explanation"]["sensor"] == "temperature"  # type: ignore[index]
     assert float(home.state(f"sensor.boiler_{node}_anomaly_score")) > 1.0
+
+
+def test_an_anomaly_that_was_open_when_the_daemon_died_is_over_when_it_hears_again(
+    home: Home, daemon: Served, sensors: Sensors, node: str
+) -> None:
+    anomaly = f"binary_sensor.boiler_{node}_anomaly"
+    appear(home, f"boiler_{node}")
+    say_calm(sensors)
+    say_strange(sensors)
+    home.wait_for(anomaly, "on")
+    daemon.end(signal.SIGKILL)
+    home.wait_for(anomaly, "unavailable")
+    daemon.start()
+    home.wait_for(anomaly, "on")  # what the broker kept
+    say_calm(sensors, CALM + 1, 1)
+    home.wait_for(anomaly, "off")
 
 
 def test_a_button_says_what_the_user_thinks(home: Home, daemon: Served, sensors: Sensors, node: str) -> None:
@@ -203,7 +219,7 @@ def test_an_overloaded_daemon_is_available(
     with served(tmp_path / "daemon", config(settings="inbox = 1")):
         appear(home, f"boiler_{node}")
         say_calm(sensors, 0, 1)
-        home.wait_for(anomaly, "unknown")
+        home.wait_for(anomaly, "off")
         for step in range(1, 2000):
             sensors.post(f"{node}/boiler", climate(PERIOD * step, 45.0, 28.0))
         while sensors.hear("status") != b"overloaded":
@@ -212,7 +228,7 @@ def test_an_overloaded_daemon_is_available(
         while sensors.hear("status") != b"online":
             pass
         assert "unavailable" not in seen | {home.state(anomaly)}
-        assert seen & {"off", "unknown"}
+        assert seen & {"on", "off"}
 
 
 def test_a_stream_that_leaves_the_configuration_leaves_home_assistant(
