@@ -90,7 +90,7 @@ def daemon(config: Callable[..., str], tmp_path: Path) -> Iterator[Served]:
 
 def say_calm(sensors: Sensors, first: int = 0, count: int = CALM) -> None:
     for step in range(first, first + count):
-        reading = climate(PERIOD * step, 45.0 + 0.01 * (step % 3), 28.0)
+        reading = climate(PERIOD * step, 45.0 + 0.01 * (step % 3), 28.0 + 0.01 * (step % 2))  # neither stands still
         sensors.publish(f"{sensors.node}/boiler", reading)
 
 
@@ -163,7 +163,7 @@ def test_a_faulty_reading_turns_the_anomaly_on_and_tells_an_event(
     home.wait_for(anomaly, "on")
     home.wait(lambda: home.attributes(event).get("event_type") == "open")
     told = home.attributes(event)
-    assert told["explanation"]["sensor"] == "temperature"  # type: ignore[index]
+    assert (told["kind"], told["explanation"]["sensor"]) == ("forecast", "temperature")  # type: ignore[index]
     assert float(home.state(f"sensor.boiler_{node}_anomaly_score")) > 1.0
 
 
@@ -221,7 +221,7 @@ def test_an_overloaded_daemon_is_available(
         say_calm(sensors, 0, 1)
         home.wait_for(anomaly, "off")
         for step in range(1, 2000):
-            sensors.post(f"{node}/boiler", climate(PERIOD * step, 45.0, 28.0))
+            sensors.post(f"{node}/boiler", climate(PERIOD * step, 45.0, 28.0 + 0.01 * (step % 2)))
         while sensors.hear("status") != b"overloaded":
             pass
         seen = {home.state(anomaly) for _ in range(20)}
