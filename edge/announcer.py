@@ -167,10 +167,11 @@ class Announcer:
         news: list[Outgoing] = []
         for stream in list(self._waiting)[:AT_ONCE]:
             del self._waiting[stream]
-            table = self._there[stream]
-            stamp, profile = Stamp(stream, table, day), self._profiles[table]
+            table, kept = self._there[stream], self._kept.pop(stream, None)
+            # A machine that has just woken may not know the day yet.
+            latest = day if kept is None else max(day, kept.stamp.day)
+            stamp, profile = Stamp(stream, table, latest), self._profiles[table]
             told = homeassistant.announce(self._node, stamp, profile, gone={})
-            kept = self._kept.pop(stream, None)
             if kept is not None:
                 gone = {key: one for key, one in kept.components.items() if key not in told.components}
                 if gone:

@@ -165,6 +165,16 @@ def test_a_stream_that_is_there_is_never_too_old_and_its_day_is_kept_up_to_date(
     assert broker.devices() == {"mote-3"}
 
 
+def test_a_machine_that_wakes_in_1970_does_not_make_its_streams_old() -> None:
+    broker = Broker().begin(MOTES)
+    broker.born.append(Born(0, "mote-3"))
+    broker.settle()
+    broker.begin(MOTES).born.append(Born(0, "mote-3"))
+    broker.settle(day=0)
+    broker.begin(MOTES).settle(TODAY + 1)
+    assert broker.devices() == {"mote-3"}
+
+
 def test_a_stream_that_comes_to_life_only_when_it_was_removed_is_back() -> None:
     broker = Broker().begin(MOTES)
     broker.born.append(Born(0, "mote-3"))
