@@ -75,6 +75,7 @@ class Announcer:
         self.told = Told()
         self.status_topic = f"{prefix}/status"
         self.kept_topics = f"{prefix}/device/+/config"
+        self._beneath = f"{prefix}/"
         self._begins, self._ends = self.kept_topics.split("+")
         self._node = Node(prefix, config.node.prefix, config.node.name)
         self._profiles = profiles
@@ -103,6 +104,8 @@ class Announcer:
 
     def wants(self, topic: str) -> bool:
         """Return whether a topic is for us."""
+        if not topic.startswith(self._beneath):  # nearly all: this is asked of every message
+            return False
         if topic == self.status_topic:
             return True
         middle = topic[len(self._begins) : -len(self._ends)]
