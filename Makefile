@@ -15,11 +15,13 @@ ARCH ?=
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 TFLITE_INSTALLED := .venv-tflite/.installed
+HASS_INSTALLED := .venv-homeassistant/.installed
 # Where the tests leave bundles for the second runtime, and where it finds them.
 export TIDEGATE_BUNDLES := $(CURDIR)/build/test-bundles
 
 # A name on the PATH may be a shim with nothing behind it, so each candidate is asked for its version.
 in_range = "$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null
+is_3_13 = "$$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null
 is_3_11 = "$$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null
 can_make_venv = "$$python" -c 'import ensurepip, venv' 2>/dev/null
 
@@ -149,6 +151,20 @@ test-runtimes: runtimes ## run the device's tests on tflite-runtime, with the bu
 	echo ".venv-tflite/bin/python -m pytest -m 'not training'"; \
 	.venv-tflite/bin/python -m pytest -m "not training" tests/edge $(wildcard tests/runtimes) edge
 
+# A real Home Assistant, of the first year that knows device discovery, needs Python 3.13; it is no part of `make test`.
+.PHONY: test-homeassistant
+test-homeassistant: $(INSTALLED) $(HASS_INSTALLED) mosquitto ## show a real Home Assistant what the daemon says (needs a Python 3.13 and network)
+	$(BIN)/python -m pytest tests/homeassistant
+
+$(HASS_INSTALLED): tests/homeassistant/requirements.txt
+	@for python in python3.13 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.13*/bin/python3.13 python3; do \
+	  $(is_3_13) && $(can_make_venv) && break; python=; done; \
+	if [ -z "$$python" ]; then echo "Home Assistant needs Python 3.13, found none" >&2; exit 1; fi; \
+	echo "Installing Home Assistant into .venv-homeassistant (some minutes)"; \
+	"$$python" -m venv --clear .venv-homeassistant
+	@.venv-homeassistant/bin/python -m pip install --quiet --requirement tests/homeassistant/requirements.txt
+	@touch $@
+
 # Hours. Root is needed to unpack the machines, and Linux 6.7 or newer to start ARM programs in them.
 .PHONY: test-arm
 test-arm: build/motes.bundle mmdebstrap ## run the device's tests and compare flags on emulated ARM machines (ARCH=arm64 or armhf)
@@ -167,5 +183,5 @@ format: $(INSTALLED) ## lay the code out and mend what ruff can mend
 
 .PHONY: clean
 clean: ## remove all that make made, the environments too
-	rm -rf build dist .venv .venv-tflite .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf build dist .venv .venv-tflite .venv-homeassistant .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find edge training tests -name __pycache__ -type d -prune -exec rm -rf {} +

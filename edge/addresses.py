@@ -30,6 +30,13 @@ class Address(NamedTuple):
     sensor: int | None
 
 
+class Born(NamedTuple):
+    """A stream that a topic brought to life, and the place of its table."""
+
+    table: int
+    stream: str
+
+
 class Refused(NamedTuple):
     """Why a topic of a table belongs to no stream of it.
 
@@ -45,6 +52,9 @@ class Refused(NamedTuple):
 class Addresses:
     """Find addresses.
 
+    Attributes:
+        born: the streams so far, in their order; it only grows, so that another thread may read it.
+
     State kept: the streams so far, and by which words of a topic each came to life; `max_streams` bounds both.
     """
 
@@ -53,6 +63,7 @@ class Addresses:
         self._tables = [(table, table.config.template, table.config.pattern(table.name)) for table in tables]
         self._owners: dict[str, tuple[int | str, ...]] = {}
         self._streams = [0] * len(tables)
+        self.born: list[Born] = []
 
     def find(self, topic: str) -> Address | Refused | None:
         """Return where a topic belongs; None if it belongs to no table."""
@@ -80,4 +91,5 @@ class Addresses:
                 raise ReadingError("streams_refused", f"max_streams is {config.max_streams}")
             self._streams[place] += 1
             self._owners[name] = owner
+            self.born.append(Born(place, name))
         return Address(place, name, sensor)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from edge import config as configs
+from edge.announcer import announcer_for
 from edge.bundle import Bundle
 from edge.cohort import Cohort
 from edge.config import Config, StreamConfig
@@ -33,6 +34,7 @@ def check(path: Path) -> list[str]:
     except ConfigError as wrong:
         raise ConfigError([*wrong.problems, *_bundle_problems(path)]) from None
     bundles = open_bundles(config.streams, path)
+    announcer_for(config, {path: loaded.manifest for path, loaded in bundles.items()})
     return [
         *_streams(config),
         *(_bundle(path, loaded) for path, loaded in bundles.items()),

@@ -62,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_replay(commands)
     _add_demo(commands)
     _add_discover(commands)
+    _add_withdraw(commands)
     _add_bundle(commands)
     _add_history(commands)
     return parser
@@ -133,6 +134,12 @@ def _add_demo(commands: Commands) -> None:
 def _add_discover(commands: Commands) -> None:
     text, example = discover_command.DISCOVER, discover_command.EXAMPLE
     discover_command.add_options(add(commands, "discover", discover_command.discover, text, example))
+
+
+def _add_withdraw(commands: Commands) -> None:
+    text = "take all devices of this node out of Home Assistant; a daemon that is enabled would bring them back"
+    parser = add(commands, "withdraw", _withdraw, text, "tidegate withdraw --config /etc/tidegate/tidegate.toml")
+    parser.add_argument("--config", type=Path, required=True, metavar="TOML", help="the configuration")
 
 
 def _add_bundle(commands: Commands) -> None:
@@ -223,6 +230,14 @@ def _demo(options: argparse.Namespace) -> int:
     from edge import demo
 
     return demo.run(options.bundle, options.data, broker=options.broker, speed=options.speed)
+
+
+def _withdraw(options: argparse.Namespace) -> int:
+    from edge import config, withdrawal
+
+    for stream in withdrawal.withdraw(config.load(options.config)):
+        print(f"{stream}: removed")
+    return DONE
 
 
 def _inspect(options: argparse.Namespace) -> int:

@@ -22,6 +22,7 @@ from edge.topics import SENSOR, TopicTemplate
 
 NO_BUNDLE = "no bundle"  # stands where a table that is only recorded names none
 MOST_WORKERS = 64  # each has a Python and a TFLite runtime of its own, some 50 MB
+_PREFIX_RULE = "must be levels of a topic, as in site/tidegate, without + # NUL and $ in front"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,11 +38,10 @@ class NodeConfig:
 
     def __post_init__(self) -> None:
         """Hold the rules."""
-        is_prefix = re.fullmatch(r"(?!\$)[^/+#\0]+(/[^/+#\0]+)*", self.prefix) is not None
         require(
             self,
             name=(re.fullmatch(r"[A-Za-z0-9_-]{1,64}", self.name) is not None, "must be 1 to 64 of A-Z a-z 0-9 _ -"),
-            prefix=(is_prefix, "must be levels of a topic, as in site/tidegate, without + # NUL and $ in front"),
+            prefix=(_is_prefix(self.prefix), _PREFIX_RULE),
             health_every=(self.health_every > 0.0, "must be > 0"),
             trust_clock_after=(self.trust_clock_after >= 0.0, "must be >= 0"),
             workers=(1 <= self.workers <= MOST_WORKERS, f"must be between 1 and {MOST_WORKERS}"),
@@ -104,6 +104,28 @@ class BrokerConfig:
         if password == "":
             raise ConfigError(f"{rule}, got an empty one in {self.password_file}")
         return password
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HomeAssistantConfig:
+    """How streams appear in Home Assistant: the table [homeassistant]."""
+
+    enabled: bool = False
+    prefix: str = "homeassistant"  # Home Assistant's own discovery prefix; it says that it is there on PREFIX/status
+    horizons: tuple[int, ...] = ()  # steps ahead whose forecasts become entities; empty: the first
+    forget_after: float = 30.0  # days a stream that a placeholder brought to life may be gone before it is removed
+
+    def __post_init__(self) -> None:
+        """Hold the rules."""
+        require(
+            self,
+            prefix=(_is_prefix(self.prefix), _PREFIX_RULE),
+            horizons=(
+                all(steps >= 1 for steps in self.horizons) and len(set(self.horizons)) == len(self.horizons),
+                "must be steps ahead, at least 1 and none twice",
+            ),
+            forget_after=(self.forget_after > 0.0, "must be > 0"),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -293,6 +315,7 @@ class Config:
     node: NodeConfig = field(default_factory=NodeConfig)
     broker: BrokerConfig = field(default_factory=BrokerConfig)
     recorder: RecorderConfig = field(default_factory=RecorderConfig)
+    homeassistant: HomeAssistantConfig = field(default_factory=HomeAssistantConfig)
     streams: Mapping[str, StreamConfig]
     file: Path | None = field(default=None, init=False, compare=False)  # no key: where this was read, for errors
 
@@ -379,6 +402,10 @@ def _build(path: Path, table: Mapping[str, object]) -> Config:
     except ConfigError as refused:
         raise ConfigError([f"{path}: {problem}" for problem in refused.problems]) from None
     return config
+
+
+def _is_prefix(text: str) -> bool:
+    return re.fullmatch(r"(?!\$)[^/+#\0]+(/[^/+#\0]+)*", text) is not None
 
 
 @cache

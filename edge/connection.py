@@ -70,6 +70,7 @@ class Connection:
         client_id: str,
         status_topic: str | None,
         subscriptions: Sequence[tuple[str, int]],
+        memories: Sequence[tuple[str, int]] = (),
         inboxes: int = 1,
         route: Route | None = None,
     ) -> None:
@@ -81,6 +82,7 @@ class Connection:
             status_topic: where `online`, `overloaded`, `stopped` and, as last will, `offline` are kept; None for a
                 connection that another one's status speaks for.
             subscriptions: pairs of topic filter and QoS.
+            memories: such pairs too, of which the broker is to send at every connect what it keeps.
             inboxes: how many there are.
             route: says into which of them a message goes, None into none; without it, all go into the first.
 
@@ -95,7 +97,7 @@ class Connection:
         self._client_id = client_id
         self._status_topic = status_topic
         self._status = ONLINE
-        self._subscriptions = list(subscriptions)
+        self._subscriptions, self._memories = list(subscriptions), list(memories)
         self._clients = [  # that may be understood
             Client(self, broker, protocol, client_id=client_id, status_topic=status_topic)
             for protocol in PROTOCOLS[broker.protocol]
@@ -340,14 +342,14 @@ class Connection:
         topic = self._status_topic
         birth = None if topic is None else Outgoing(topic, self._status, 1, True, None)
         self._outbox.open(client.send, answer.window, birth)
-        if self._subscriptions:
-            client.ask_for(self._subscriptions)
+        if self._subscriptions or self._memories:
+            client.ask_for(self._subscriptions, self._memories)
         else:
             self._become_ready()
 
     def be_granted(self, refusals: Sequence[str | None]) -> None:
         """Become ready, or fail for what was refused."""
-        answers = zip(self._subscriptions, refusals, strict=False)
+        answers = zip([*self._subscriptions, *self._memories], refusals, strict=False)
         refused = [f"{topic!r}: {why}" for (topic, _), why in answers if why is not None]
         if refused:
             self._fail(f"{self._where}: must grant every subscription, got {', '.join(refused)}")

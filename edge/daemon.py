@@ -6,11 +6,14 @@ import os
 import signal
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 
 from edge import bundle, health, message
 from edge.addresses import Table
+from edge.announcer import Announcer, announcer_for
+from edge.aside import Aside
 from edge.config import Config, StreamConfig
 from edge.connection import ONLINE, OVERLOADED, Connection
 from edge.desk import Desk, Staff
@@ -66,22 +69,39 @@ class Daemon:
     State kept: whether it was told to stop, and when health and silence are next to be looked at.
     """
 
-    def __init__(self, config: Config, bundles: Mapping[Path, tuple[Learned, Model]], notifier: Notifier) -> None:
-        """Prepare; nothing is sent before `run`."""
+    def __init__(
+        self,
+        config: Config,
+        bundles: Mapping[Path, tuple[Learned, Model]],
+        notifier: Notifier,
+        *,
+        announcer: Announcer | None = None,
+    ) -> None:
+        """Prepare; nothing is sent before `run`.
+
+        Args:
+            config: loaded and checked.
+            bundles: for each bundle's path what it learned, and its graph.
+            notifier: who tells systemd.
+            announcer: who knows what Home Assistant is to be told; None where it is not.
+        """
         self._base = message.root(config.node.prefix, config.node.name)
         self._workers = config.node.workers
         tables = [Table(name, table, bundles[table.bundle][0].sensors) for name, table in config.streams.items()]
         shards = (
             Shards(tables, self._workers, self._base if config.node.feedback else None) if self._workers > 1 else None
         )
+        readings = 1 if shards is None else 1 + self._workers  # inboxes of readings
         self.connection = Connection(
             config.broker,
             client_id=config.client_id,
             status_topic=f"{self._base}status",
             subscriptions=[*config.subscriptions, *[(f"{self._base}+{FEEDBACK}", 1)] * config.node.feedback],
-            inboxes=1 if shards is None else 1 + self._workers,
-            route=shards,
+            memories=() if announcer is None else announcer.subscriptions,
+            inboxes=readings if announcer is None else readings + 1,
+            route=shards if announcer is None else Aside(announcer.wants, readings, shards),
         )
+        self._announcer, self._kept = announcer, self.connection.inboxes[-1]
         self.staff: Staff = (
             Desk(Line(config, bundles), self.connection, trust_of(config))
             if shards is None
@@ -137,6 +157,7 @@ class Daemon:
         now = time.monotonic()
         self.tell_notices(now)
         self._notice_overload(now)
+        self._announce(now)
         if self.connection.ready and self.staff.is_ready and not self._ready:
             self._ready = True
             self._health_at = min(self._health_at, time.monotonic() + FIRST_HEALTH)
@@ -179,6 +200,18 @@ class Daemon:
         else:
             log.info("no longer overloaded; %d messages were dropped since the start", dropped)
 
+    def _announce(self, now: float) -> None:
+        """Tell Home Assistant of streams, where it is to be told."""
+        if self._announcer is None or not self.connection.ready:
+            return
+        for heard in self._kept.take(0.0):
+            self._announcer.hear(heard.topic, heard.payload, retained=heard.retained)
+        day, connects = int(time.time() // 86_400), self.connection.counters.connects
+        for news in self._announcer.look(self.staff.born, connects=connects, now=now, day=day):
+            self.connection.publish(*news)
+        if self._announcer.has_more:
+            self.connection.wake()
+
     def _tell_health(self, started_at: float) -> None:
         told = self.staff.report()
         table = health.table(
@@ -190,6 +223,8 @@ class Daemon:
             started_at=started_at,
             now=time.time(),
         )
+        if self._announcer is not None:
+            table["homeassistant"] = asdict(self._announcer.told)
         self.connection.publish(*message.health(self._base, table))
         # Until readiness was told, the status is that we wait, though the connection be ready in the middle of this.
         self._notifier.status(health.status(told, ready=self._ready and self.connection.ready))
@@ -207,7 +242,8 @@ def run(config: Config) -> None:
             "bundle %s: %s version %d, %s", path, loaded.manifest.name, loaded.manifest.version, loaded.model.runtime
         )
     serving = {path: (loaded.manifest.learned(), loaded.model) for path, loaded in bundles.items()}
-    daemon = Daemon(config, serving, Notifier(os.environ, os.getpid()))
+    announcer = announcer_for(config, {path: loaded.manifest for path, loaded in bundles.items()})
+    daemon = Daemon(config, serving, Notifier(os.environ, os.getpid()), announcer=announcer)
 
     def stop(number: int, frame: FrameType | None) -> None:
         daemon.stop()

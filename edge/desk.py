@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Protocol
 
+from edge.addresses import Born
 from edge.connection import Connection
 from edge.health import Latencies, Report, report
 from edge.line import Line
@@ -23,6 +24,10 @@ class Staff(Protocol):
     @property
     def vigil(self) -> Vigil:
         """Who has fallen silent."""
+
+    @property
+    def born(self) -> Sequence[Born]:
+        """The streams that came to life, in their order."""
 
     @property
     def is_ready(self) -> bool:
@@ -79,6 +84,11 @@ class Desk:
     def vigil(self) -> Vigil:
         """Who has fallen silent."""
         return self.line.vigil
+
+    @property
+    def born(self) -> Sequence[Born]:
+        """The streams that came to life, in their order."""
+        return self.line.born
 
     def start(self) -> None:
         """Begin: there is nothing to prepare."""

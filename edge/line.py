@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from edge import feedback, message
-from edge.addresses import MOST_TOPICS, Addresses, Refused, Table
+from edge.addresses import MOST_TOPICS, Addresses, Born, Refused, Table
 from edge.cohort import Verdicts
 from edge.config import Config
 from edge.counts import ReadingCounts
@@ -62,7 +62,14 @@ class Line:
         self.vigil = Vigil([route.watched for route in self._routes])
         self._base = message.root(config.node.prefix, config.node.name)
         self._hears_feedback = config.node.feedback
+        self._is_shown = config.homeassistant.enabled
+        self._calm: list[Outgoing] = []  # what there is to say of streams that came to life
         self._targets: dict[str, Target] = {}
+
+    @property
+    def born(self) -> Sequence[Born]:
+        """The streams that came to life, in their order."""
+        return self._addresses.born
 
     def receive(self, topic: str, payload: bytes, *, retained: bool, received_at: float) -> None:
         """Take one payload; the samples it completes wait for `advance`.
@@ -99,7 +106,8 @@ class Line:
 
     def advance(self) -> list[Outgoing]:
         """Judge all samples that wait and return what is to be published, in order."""
-        news = [] if self._host is None else self._host.take_requests()
+        news, self._calm = self._calm, []
+        news += [] if self._host is None else self._host.take_requests()
         for service in self.services:
             for event in service.news():
                 news += self._tell_event(service, event)
@@ -205,6 +213,8 @@ class Line:
         row = route.service.rows.get(found.stream)
         if row is None:
             row = route.service.admit(found.stream, route.table)
+            if self._is_shown and "anomaly" in route.table.publish:
+                self._calm.append(message.calm(self._base, found.stream))
         is_whole = found.sensor is None and route.decoder is not None  # Sparkplug says only what changed
         self._targets[topic] = Target(route, row, found.sensor, is_whole)
         return self._targets[topic]

@@ -173,6 +173,16 @@ def anomaly(base: str, news: Event, others: Sequence[Event]) -> Outgoing:
     return Outgoing(f"{base}{news.stream}/anomaly", orjson.dumps(table), 1, True, None)
 
 
+def calm(base: str, stream: str) -> Outgoing:
+    """Say that nothing is open of a stream that has come to life: topic `<stream>/anomaly`, retained.
+
+    For those who show what is kept: else they would know nothing of a stream before its first event, and of one that
+    was open when we stopped, for ever the last word.
+    """
+    table: dict[str, Json] = {"anomaly": False, "since": None, "event": None}
+    return Outgoing(f"{base}{stream}/anomaly", orjson.dumps(table), 1, True, None)
+
+
 def health(base: str, table: Mapping[str, Json]) -> Outgoing:
     """Publish counters and gauges: topic `health`."""
     return Outgoing(f"{base}health", orjson.dumps(table), 0, False, None)

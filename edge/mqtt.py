@@ -134,17 +134,21 @@ class Client(paho.Client):
         else:
             self.connect(broker.host, broker.port, broker.keepalive)
 
-    def ask_for(self, subscriptions: Sequence[tuple[str, int]]) -> None:
+    def ask_for(self, subscriptions: Sequence[tuple[str, int]], memories: Sequence[tuple[str, int]] = ()) -> None:
         """Subscribe in one packet; in MQTT 5, ask for what is retained only if the session is new to it.
 
         Args:
             subscriptions: pairs of topic filter and QoS.
+            memories: such pairs too, of which what is retained is asked for each time.
         """
         if self.protocol == MQTT_5:
-            once = SubscribeOptions.RETAIN_SEND_IF_NEW_SUB
-            self.subscribe([(topic, SubscribeOptions(qos, retainHandling=once)) for topic, qos in subscriptions])
+            once, always = SubscribeOptions.RETAIN_SEND_IF_NEW_SUB, SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE
+            known = [(topic, SubscribeOptions(qos, retainHandling=once)) for topic, qos in subscriptions]
+            # Of what we publish there ourselves, nothing need come back.
+            kept = [(topic, SubscribeOptions(qos, noLocal=True, retainHandling=always)) for topic, qos in memories]
+            self.subscribe([*known, *kept])
         else:
-            self.subscribe(list(subscriptions))
+            self.subscribe([*subscriptions, *memories])
 
     def send(self, news: Outgoing) -> paho.MQTTMessageInfo:
         """Take a message without waiting."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from zlib import crc32
 
-from edge.addresses import MOST_TOPICS, Address, Addresses, Table
+from edge.addresses import MOST_TOPICS, Address, Addresses, Born, Table
 from edge.counts import ReadingCounts
 from edge.line import FEEDBACK
 from edge.payloads import SPARKPLUG
@@ -51,6 +51,11 @@ class Shards:
         A message that the broker had kept is no measurement, whoever counts it.
         """
         return self._known.get(topic) or (1 if retained else self._find(topic))
+
+    @property
+    def born(self) -> Sequence[Born]:
+        """The streams that came to life, in their order."""
+        return self._addresses.born
 
     def refusals(self) -> list[str]:
         """Return what was refused for the first time since the last look."""

@@ -116,6 +116,16 @@ def pattern_shape(pattern: str) -> str:
     return _PLACEHOLDER.sub("{}", pattern)
 
 
+def makes_name(pattern: str, name: str) -> bool:
+    """Say whether some topic may make this name of a pattern.
+
+    >>> makes_name("{line}-{machine}", "a-press"), makes_name("{line}-{machine}", "press"), makes_name("boiler", "b")
+    (True, False, False)
+    """
+    literals = _PLACEHOLDER.split(pattern)[::2]
+    return re.fullmatch(".+".join(map(re.escape, literals)), name) is not None
+
+
 def broken_pattern_rule(pattern: str, template: TopicTemplate) -> str | None:
     """Find the first rule that a stream's name pattern breaks beside its topic; None if it keeps them or is empty."""
     known = [name for name in template.names if name != SENSOR]

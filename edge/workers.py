@@ -6,10 +6,11 @@ thread of its own.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from edge.addresses import Born
 from edge.config import Config
 from edge.connection import Connection
 from edge.desk import LOOK_EVERY
@@ -43,19 +44,25 @@ class Workers:
         Args:
             config: loaded and checked.
             bundles: for each bundle's path what it learned.
-            connection: what hears; into its inboxes from the second on falls what is the workers'.
+            connection: what hears; into its inboxes from the second on, one for each, falls what is the workers'.
             shards: which says so.
         """
         self._connection, self._shards = connection, shards
         self._listening = Listening()
         self._look_at = 0.0
-        self.keepers = [Keeper(config, place, inbox) for place, inbox in enumerate(connection.inboxes) if place > 0]
+        inboxes = connection.inboxes[1 : 1 + config.node.workers]
+        self.keepers = [Keeper(config, number, inbox) for number, inbox in enumerate(inboxes, start=1)]
         self.vigil = Vigil(
             [
                 Watched(name, table.template.filter, patience(bundles[table.bundle][0].period))
                 for name, table in config.streams.items()
             ]
         )
+
+    @property
+    def born(self) -> Sequence[Born]:
+        """The streams that came to life, in their order."""
+        return self._shards.born
 
     @property
     def is_ready(self) -> bool:

@@ -21,6 +21,7 @@ CORE = (
     "cohort", "score", "evidence", "daily", "tail", "alarm", "event", "message", "rows",
     "usual", "finding", "patience", "vigil", "silence", "frozen", "limits", "quality", "condition", "watch",
     "maintenance", "feedback", "listening",
+    "device_class", "entities", "homeassistant",
 )  # fmt: skip
 CORE_LIBRARIES = {"numpy", "orjson"}
 SPARKPLUG = "edge.payloads.sparkplug_messages"  # and protobuf, where it is installed
@@ -34,6 +35,18 @@ IMPURE_CALLS = {"open", "print", "input", ".now", ".utcnow", ".today"}
 DIAGRAM: dict[str, set[str]] = {
     "edge.addresses": {"edge.config", "edge.errors", "edge.payloads", "edge.topics"},
     "edge.alarm": {"edge.rows"},
+    "edge.announcer": {
+        "edge.addresses",
+        "edge.config",
+        "edge.entities",
+        "edge.errors",
+        "edge.homeassistant",
+        "edge.manifest",
+        "edge.message",
+        "edge.topics",
+        "edge.vigil",
+    },
+    "edge.aside": {"edge.connection"},
     "edge.budget": {
         "edge.config",
         "edge.daemon",
@@ -47,6 +60,7 @@ DIAGRAM: dict[str, set[str]] = {
     },
     "edge.bundle": {"edge.cohort", "edge.errors", "edge.manifest", "edge.runtime", "edge.scale", "edge.tables"},
     "edge.check": {
+        "edge.announcer",
         "edge.bundle",
         "edge.cohort",
         "edge.config",
@@ -68,6 +82,7 @@ DIAGRAM: dict[str, set[str]] = {
         "edge.history_commands",
         "edge.replay_files",
         "edge.source_options",
+        "edge.withdrawal",
     },
     "edge.cohort": {
         "edge.clock",
@@ -105,6 +120,8 @@ DIAGRAM: dict[str, set[str]] = {
     },
     "edge.daemon": {
         "edge.addresses",
+        "edge.announcer",
+        "edge.aside",
         "edge.bundle",
         "edge.config",
         "edge.connection",
@@ -136,6 +153,7 @@ DIAGRAM: dict[str, set[str]] = {
         "edge.topics",
     },
     "edge.desk": {
+        "edge.addresses",
         "edge.connection",
         "edge.health",
         "edge.line",
@@ -204,6 +222,7 @@ DIAGRAM: dict[str, set[str]] = {
     "edge.due": {"edge.rows"},
     "edge.durations": {"edge.errors"},
     "edge.embedded": {"edge.errors"},
+    "edge.entities": {"edge.device_class", "edge.message"},
     "edge.entity_choice": {
         "edge.errors",
         "edge.pace",
@@ -251,6 +270,7 @@ DIAGRAM: dict[str, set[str]] = {
         "edge.recording_arrays",
         "edge.rows",
     },
+    "edge.homeassistant": {"edge", "edge.entities", "edge.message"},
     "edge.intake": {
         "edge.addresses",
         "edge.config",
@@ -452,6 +472,14 @@ DIAGRAM: dict[str, set[str]] = {
     },
     "edge.window": {"edge.rows"},
     "edge.wire": {"edge.packets"},
+    "edge.withdrawal": {
+        "edge.announcer",
+        "edge.config",
+        "edge.connection",
+        "edge.errors",
+        "edge.homeassistant",
+        "edge.mailbox",
+    },
     "edge.worker": {
         "edge.bundle",
         "edge.config",
@@ -463,6 +491,7 @@ DIAGRAM: dict[str, set[str]] = {
         "edge.snapshot",
     },
     "edge.workers": {
+        "edge.addresses",
         "edge.config",
         "edge.connection",
         "edge.desk",

@@ -53,7 +53,7 @@ def describe(fitted: Fitted, prepared: Prepared, recipe: Recipe, version: int) -
     return Manifest(
         name=recipe.name,
         version=version,
-        sensors=tuple(SensorTable(name=sensor) for sensor in prepared.sensors),
+        sensors=tuple(SensorTable(name=sensor, unit=recipe.data.units.get(sensor, "")) for sensor in prepared.sensors),
         period=prepared.period,
         window=prepared.window,
         lags=prepared.lags,

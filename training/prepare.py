@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.clock import DAY
-from edge.errors import ConfigError, RecordingError, counted
+from edge.errors import ConfigError, RecordingError, counted, quote
 from edge.grid import GridCounts
 from edge.recording import Recording
 from edge.scale import Scaling
@@ -92,6 +92,9 @@ def prepare(recordings: Sequence[Recording], recipe: Recipe) -> Prepared:
         ConfigError: the recipe asks for more than the recording holds.
     """
     sensors = common_sensors(recordings, recipe.data.sensors)
+    strange = [name for name in recipe.data.units if name not in sensors]
+    if strange:
+        raise ConfigError(f"data.units: must name sensors of the bundle ({', '.join(sensors)}), got {quote(strange)}")
     period = recipe.data.period or find_period(recordings)
     series, counts = lay_on_grid(recordings, sensors, period=period, max_gap=recipe.data.max_gap)
     kept = [one for one in series if len(one) >= FEWEST]

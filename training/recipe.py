@@ -26,6 +26,7 @@ class Data:
     means: tuple[float, ...] = (6.0, 24.0, 144.0)  # steps that each slow mean reaches back
     max_gap: int = 16  # missing steps in a row that are bridged; a longer gap restarts the window
     sensors: tuple[str, ...] = ()  # columns to forecast; empty: every numeric column
+    units: Mapping[str, str] = field(default_factory=dict)  # of sensors, for those who show their numbers
 
     def __post_init__(self) -> None:
         """Hold every key to its range."""

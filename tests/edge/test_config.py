@@ -13,6 +13,7 @@ from edge.config import (
     Config,
     DetectionConfig,
     GridConfig,
+    HomeAssistantConfig,
     NodeConfig,
     SensorDetectionConfig,
     StreamConfig,
@@ -70,8 +71,8 @@ def test_uncommenting_every_default_of_the_sample_gives_exactly_the_defaults() -
 def test_the_sample_shows_every_key_that_has_a_default() -> None:
     table = tomllib.loads(uncommented(SAMPLE.read_text(encoding="utf-8")))
     boiler = table["streams"]["boiler"]
-    shown = [table["node"], table["broker"], table["recorder"], boiler, boiler["grid"]]
-    shapes = (NodeConfig, BrokerConfig, RecorderConfig, StreamConfig, GridConfig)
+    shown = [table["node"], table["broker"], table["recorder"], table["homeassistant"], boiler, boiler["grid"]]
+    shapes = (NodeConfig, BrokerConfig, RecorderConfig, HomeAssistantConfig, StreamConfig, GridConfig)
     # TOML has no word for None, so what the bundle or the dialect decides can only be explained.
     explained = set(re.findall(r"^##  +(\w+) = ", SAMPLE.read_text(encoding="utf-8"), flags=re.MULTILINE))
     for keys, shape in zip(shown, shapes, strict=True):
@@ -129,6 +130,10 @@ def test_without_a_stream_there_is_nothing_to_do() -> None:
         ("recorder", "commit_every", 0, "must be > 0 and at most 3600"),
         ("recorder", "max_bytes", 3_999_999, "must be at least 4000000"),
         ("recorder", "max_age_days", 0, "must be > 0"),
+        ("homeassistant", "prefix", "homeassistant/#", "must be levels"),
+        ("homeassistant", "horizons", [0], "must be steps ahead"),
+        ("homeassistant", "horizons", [1, 1], "must be steps ahead"),
+        ("homeassistant", "forget_after", 0, "must be > 0"),
     ],
 )
 def test_every_value_is_held_to_its_rule(table: str, key: str, value: object, rule: str) -> None:

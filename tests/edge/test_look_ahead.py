@@ -177,6 +177,7 @@ COMMANDS: Mapping[str, Walk | str] = {
     "check": "reads a configuration and bundles, and no recording; the steps that it times are of its own making",
     "record": "writes down what it hears, each reading by itself, and says nothing of it",
     "export": "writes readings as they were recorded, and says nothing of them",
+    "withdraw": "reads a configuration and what a broker keeps, and no recording",
     "bundle inspect": "reads a bundle and no recording",
     "bundle verify": "reads a bundle and no recording; what it proves it on lies in the bundle",
 }

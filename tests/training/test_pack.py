@@ -51,6 +51,12 @@ def test_the_manifest_that_is_returned_is_the_one_that_is_written(chaotic: Trial
     assert set(written.libraries) == {"tidegate", "numpy", "tensorflow", "keras"}
 
 
+def test_the_manifest_says_the_units_that_the_recipe_names(chaotic: Trial) -> None:
+    recipe = replace(chaotic.recipe, data=replace(chaotic.recipe.data, units={"b": "°C"}))
+    sensors = describe(chaotic.fitted, chaotic.prepared, recipe, 1).sensors
+    assert [(sensor.name, sensor.unit) for sensor in sensors] == [("a", ""), ("b", "°C")]
+
+
 def test_the_manifest_says_what_it_was_trained_on(chaotic: Trial) -> None:
     data = describe(chaotic.fitted, chaotic.prepared, chaotic.recipe, 1).data
     assert (data.rows, data.streams) == (600, ("one",))

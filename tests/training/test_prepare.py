@@ -216,6 +216,12 @@ def test_a_sensor_that_is_absent_is_refused() -> None:
     )
 
 
+def test_a_unit_of_a_sensor_that_is_absent_is_refused() -> None:
+    assert refusal([recording_of(moving(300))], Recipe(data=Data(units={"a": "°C", "pressure": "hPa"}))) == (
+        "data.units: must name sensors of the bundle (a, b), got ['pressure']"
+    )
+
+
 def test_a_sensor_that_is_silent_in_the_first_part_does_not_move_there() -> None:
     values = moving(300, 1)
     values[:200] = NAN
