@@ -9,7 +9,7 @@ import tomllib
 from pathlib import Path
 
 RUNTIMES = ("ai-edge-litert", "tflite-runtime")
-TOOLS = ("hypothesis", "packaging", "psutil", "pytest", "pytest-timeout")
+TOOLS = ("hypothesis", "jsonschema", "packaging", "psutil", "pytest", "pytest-timeout", "pyyaml")
 
 
 def name_of(requirement: str) -> str:
