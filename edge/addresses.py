@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from edge.config import StreamConfig
 from edge.errors import ReadingError
 from edge.payloads import is_reading
+from edge.stream_config import StreamConfig
 from edge.topics import SENSOR, stream_name
 
 MOST_TOPICS = 100_000  # whose address is remembered; a stranger's million topics must not fill the memory

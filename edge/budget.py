@@ -11,11 +11,12 @@ from pathlib import Path
 
 from edge import config as configs
 from edge import machine
-from edge.config import Config, StreamConfig
+from edge.config import Config
 from edge.daemon import open_bundles
 from edge.errors import OperatorError, counted
 from edge.learned import Learned
 from edge.load import Kind, Load
+from edge.stream_config import StreamConfig
 from edge.tables import join_path
 from edge.topics import pattern_shape
 from edge.trial import Cost, Measured, measure

@@ -13,10 +13,11 @@ from edge import config as configs
 from edge.announcer import announcer_for
 from edge.bundle import Bundle
 from edge.cohort import Cohort
-from edge.config import Config, StreamConfig
+from edge.config import Config
 from edge.daemon import open_bundles
 from edge.errors import ConfigError
 from edge.grid import Sample
+from edge.stream_config import StreamConfig
 from edge.tables import structure
 
 HELD_AGAINST_BUNDLE = ("bundle", "topic", "dialect", "sensors")  # keys that decide whether a bundle fits

@@ -14,7 +14,7 @@ from edge import bundle, health, message
 from edge.addresses import Table
 from edge.announcer import Announcer, announcer_for
 from edge.aside import Aside
-from edge.config import Config, StreamConfig
+from edge.config import Config
 from edge.connection import ONLINE, OVERLOADED, Connection
 from edge.desk import Desk, Staff
 from edge.errors import BundleError, ConfigError
@@ -24,6 +24,7 @@ from edge.notify import Notifier
 from edge.overload import Overload
 from edge.runtime import Model
 from edge.shards import Shards
+from edge.stream_config import StreamConfig
 from edge.tables import join_path
 from edge.trust import trust_of
 from edge.workers import Workers

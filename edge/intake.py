@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from math import isnan
 
 from edge.addresses import MOST_TOPICS, Address, Addresses, Refused, Table
-from edge.config import StreamConfig
 from edge.counts import ReadingCounts
 from edge.errors import ConfigError, ReadingError
 from edge.history import MICROSECONDS, Heard, Source
@@ -21,6 +20,7 @@ from edge.payloads.rules import find_zone
 from edge.payloads.sparkplug import DEATHS, PREFIX, parse_topic
 from edge.reading import Decoded
 from edge.sparkplug import Host
+from edge.stream_config import StreamConfig
 from edge.tables import join_path
 from edge.topics import SENSOR
 from edge.vigil import FirstRefusals

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 
 from edge import bundle
-from edge.config import Config, StreamConfig
+from edge.config import Config
 from edge.connection import Connection
 from edge.errors import BundleError, counted
 from edge.intake import Intake, Recorded
@@ -20,6 +20,7 @@ from edge.journal import Journal
 from edge.mailbox import Message
 from edge.notify import Notifier
 from edge.recorder_config import RecorderConfig
+from edge.stream_config import StreamConfig
 from edge.trust import trust_of
 
 TOLD_EVERY = 60.0  # seconds between two lines about progress

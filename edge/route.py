@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edge.config import StreamConfig
 from edge.freshness import Freshness
 from edge.service import Service
+from edge.stream_config import StreamConfig
 from edge.vigil import Watched, patience
 
 

@@ -5,7 +5,6 @@ from math import inf
 from typing import NamedTuple
 
 from edge.cohort import Cohort, Verdicts, waves
-from edge.config import StreamConfig
 from edge.event import Event, Events
 from edge.feedback import Feedback
 from edge.grid import Grid, GridCounts, Sample
@@ -14,6 +13,7 @@ from edge.limits import Bounds, physical
 from edge.maintenance import Maintenance
 from edge.reading import Readings
 from edge.runtime import Model
+from edge.stream_config import StreamConfig
 from edge.watch import Wanted, Watch
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from edge import config as configs
 from edge import payloads
-from edge.config import Config, StreamConfig
+from edge.config import Config
+from edge.stream_config import StreamConfig
 from edge.topics import SENSOR, stream_name
 from tests.houses.parts import Device, Sent
 

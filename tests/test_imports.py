@@ -33,7 +33,7 @@ IMPURE = set(TIDY["banned-module-level-imports"])
 IMPURE_CALLS = {"open", "print", "input", ".now", ".utcnow", ".today"}
 
 DIAGRAM: dict[str, set[str]] = {
-    "edge.addresses": {"edge.config", "edge.errors", "edge.payloads", "edge.topics"},
+    "edge.addresses": {"edge.errors", "edge.payloads", "edge.stream_config", "edge.topics"},
     "edge.alarm": {"edge.rows"},
     "edge.announcer": {
         "edge.addresses",
@@ -54,6 +54,7 @@ DIAGRAM: dict[str, set[str]] = {
         "edge.learned",
         "edge.load",
         "edge.machine",
+        "edge.stream_config",
         "edge.tables",
         "edge.topics",
         "edge.trial",
@@ -67,6 +68,7 @@ DIAGRAM: dict[str, set[str]] = {
         "edge.daemon",
         "edge.errors",
         "edge.grid",
+        "edge.stream_config",
         "edge.tables",
     },
     "edge.cli": {
@@ -99,16 +101,7 @@ DIAGRAM: dict[str, set[str]] = {
         "edge.window",
     },
     "edge.condition": {"edge.event", "edge.finding"},
-    "edge.config": {
-        "edge.errors",
-        "edge.finding",
-        "edge.payloads",
-        "edge.payloads.rules",
-        "edge.payloads.sparkplug",
-        "edge.recorder_config",
-        "edge.tables",
-        "edge.topics",
-    },
+    "edge.config": {"edge.errors", "edge.recorder_config", "edge.stream_config", "edge.tables", "edge.topics"},
     "edge.connection": {
         "edge.config",
         "edge.errors",
@@ -135,6 +128,7 @@ DIAGRAM: dict[str, set[str]] = {
         "edge.overload",
         "edge.runtime",
         "edge.shards",
+        "edge.stream_config",
         "edge.tables",
         "edge.trust",
         "edge.workers",
@@ -273,7 +267,6 @@ DIAGRAM: dict[str, set[str]] = {
     "edge.homeassistant": {"edge", "edge.entities", "edge.message"},
     "edge.intake": {
         "edge.addresses",
-        "edge.config",
         "edge.counts",
         "edge.errors",
         "edge.history",
@@ -285,6 +278,7 @@ DIAGRAM: dict[str, set[str]] = {
         "edge.payloads.sparkplug",
         "edge.reading",
         "edge.sparkplug",
+        "edge.stream_config",
         "edge.tables",
         "edge.topics",
         "edge.vigil",
@@ -371,6 +365,7 @@ DIAGRAM: dict[str, set[str]] = {
         "edge.mailbox",
         "edge.notify",
         "edge.recorder_config",
+        "edge.stream_config",
         "edge.trust",
     },
     "edge.recorder_config": {"edge.tables"},
@@ -400,13 +395,12 @@ DIAGRAM: dict[str, set[str]] = {
         "edge.runtime",
         "edge.sources",
     },
-    "edge.route": {"edge.config", "edge.freshness", "edge.service", "edge.vigil"},
+    "edge.route": {"edge.freshness", "edge.service", "edge.stream_config", "edge.vigil"},
     "edge.runtime": {"edge.errors", "edge.rows"},
     "edge.scale": {"edge.rows", "edge.window"},
     "edge.score": {"edge.alarm", "edge.daily", "edge.evidence", "edge.rows"},
     "edge.service": {
         "edge.cohort",
-        "edge.config",
         "edge.event",
         "edge.feedback",
         "edge.grid",
@@ -415,6 +409,7 @@ DIAGRAM: dict[str, set[str]] = {
         "edge.maintenance",
         "edge.reading",
         "edge.runtime",
+        "edge.stream_config",
         "edge.watch",
     },
     "edge.shards": {
@@ -450,6 +445,15 @@ DIAGRAM: dict[str, set[str]] = {
         "edge.reading",
     },
     "edge.sqlite_reading": {"edge.errors"},
+    "edge.stream_config": {
+        "edge.errors",
+        "edge.finding",
+        "edge.payloads",
+        "edge.payloads.rules",
+        "edge.payloads.sparkplug",
+        "edge.tables",
+        "edge.topics",
+    },
     "edge.subscriber": {"edge.errors"},
     "edge.tables": {"edge.errors"},
     "edge.tail": {"edge.rows"},

@@ -8,10 +8,11 @@ import pytest
 
 from edge import budget
 from edge.budget import Expected, Prediction, expect, gather, misfits, predict, room
-from edge.config import BrokerConfig, Config, StreamConfig
+from edge.config import BrokerConfig, Config
 from edge.errors import OperatorError
 from edge.load import Kind, Load
 from edge.machine import Memory
+from edge.stream_config import StreamConfig
 from edge.trial import Cost, Measured
 from tests.edge.conftest import cohort_by_hand, learned_by_hand
 

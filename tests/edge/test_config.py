@@ -8,21 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from edge.config import (
-    BrokerConfig,
-    Config,
-    DetectionConfig,
-    GridConfig,
-    HomeAssistantConfig,
-    NodeConfig,
-    SensorDetectionConfig,
-    StreamConfig,
-    load,
-    load_to_record,
-)
+from edge.config import BrokerConfig, Config, HomeAssistantConfig, NodeConfig, load, load_to_record
 from edge.errors import ConfigError, ReadingError
 from edge.payloads.plain import Plain
 from edge.recorder_config import RecorderConfig
+from edge.stream_config import DetectionConfig, GridConfig, SensorDetectionConfig, StreamConfig
 from edge.topics import stream_name
 
 SAMPLE = Path(__file__).parents[2] / "deploy" / "tidegate.toml"

@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 
 from edge import config
 from edge.addresses import Addresses, Table
-from edge.config import Config, StreamConfig
+from edge.config import Config
 from edge.errors import ReadingError
 from edge.payloads import TIME_PATHS, dialect
 from edge.reading import parse_local_time
+from edge.stream_config import StreamConfig
 
 FOLDER = Path(__file__).parent / "payloads"
 SAMPLES = Path(__file__).parents[2] / "deploy" / "samples"

@@ -5,11 +5,11 @@ import json
 import pytest
 
 from edge import intake
-from edge.config import StreamConfig
 from edge.errors import ConfigError
 from edge.history import Source
 from edge.intake import Intake, Recorded
 from edge.mailbox import Message
+from edge.stream_config import StreamConfig
 from tests import nodes
 
 NOW = 1_700_000_000.0
