@@ -135,6 +135,7 @@ bench: build/motes.bundle mosquitto valgrind ## measure the device and the fit, 
 	$(BIN)/python -m tests.bench.recorder
 	$(BIN)/python -m tests.bench.home_assistant
 	$(BIN)/python -m tests.bench.instructions
+	$(BIN)/python -m tests.bench.frozen
 	$(BIN)/python tests/bench/window_curve.py build/motes.bundle data/wsn/singlehop_indoor_moteid2.csv.gz
 
 # ---- working on it
