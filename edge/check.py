@@ -16,7 +16,7 @@ from edge.cohort import Cohort
 from edge.config import Config
 from edge.daemon import open_bundles
 from edge.errors import ConfigError
-from edge.grid import Sample
+from edge.pacing import Sample
 from edge.stream_config import StreamConfig
 from edge.tables import structure
 

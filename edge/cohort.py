@@ -14,9 +14,9 @@ from edge.clock import phases
 from edge.due import Due, pace
 from edge.evidence import standardise
 from edge.experts import EXPERTS, Experience, Experts
-from edge.grid import Sample
 from edge.interval import Margins
 from edge.learned import Learned
+from edge.pacing import Sample
 from edge.rows import At, Bools, Doubles, Floats, Rows, all_of, any_of, at, grow, grow_planes, some
 from edge.runtime import Step
 from edge.scale import lay_out

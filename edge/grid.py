@@ -3,7 +3,8 @@
 Theory of operation. The first reading of a stream sets the grid's phase: it lies in the middle of cell 0, and a
 reading belongs to the cell whose middle is nearest. So a sensor that speaks every period may be early or late by
 half a period without harm. One cell is open at a time. It is closed, and becomes a sample, when a payload that
-carries the whole sample arrives, when every sensor was heard, or when a reading of a later cell arrives.
+carries the whole sample arrives, when every sensor was heard, or when a reading of a later cell arrives; where readings
+are put together (`edge.pacing`), only then.
 
 Late, duplicate, future and missing readings are decided here and nowhere else:
 
@@ -23,25 +24,11 @@ anew twice, at the old readings and at the next live ones.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import floor, inf, isnan, nan
-from typing import NamedTuple
 
+from edge.pacing import Combined, Holder, Pacing, Sample
 from edge.reading import Readings
 
 CONFIRMATIONS = 3  # two agreeing wrong clocks are still plausible at a boot, three in a row have not been seen
-
-
-class Sample(NamedTuple):
-    """A stream's values on one cell of the grid.
-
-    Attributes:
-        time: Unix seconds UTC of the newest reading in the cell, or the middle of an empty cell.
-        values: one per sensor, sensor units; nan where nothing was measured.
-        restart: whether the stream's memory before this sample must be forgotten.
-    """
-
-    time: float
-    values: Sequence[float]
-    restart: bool
 
 
 @dataclass(slots=True)
@@ -67,9 +54,11 @@ class Grid:
         "_anchor",
         "_cell",
         "_closed",
+        "_combined",
         "_counts",
         "_future",
         "_heard_at",
+        "_holder",
         "_lateness",
         "_max_gap",
         "_period",
@@ -80,18 +69,21 @@ class Grid:
     )
 
     def __init__(
-        self, sensors: int, period: float, *, max_gap: int, future: float, counts: GridCounts, lateness: float = inf
+        self, pacing: Pacing, period: float, *, max_gap: int, future: float, counts: GridCounts, lateness: float = inf
     ) -> None:
         """Start with no reading heard.
 
         Args:
-            sensors: how many the stream has.
+            pacing: of the sensors.
             period: length of a cell in seconds, > 0.
             max_gap: how many empty cells in a row are bridged, >= 0.
             future: how many seconds a reading's time may lie beyond its arrival.
             counts: where to count; shared by the grids of a cohort.
             lateness: how many seconds a reading may arrive after its time.
         """
+        sensors = len(pacing.hold)
+        self._holder = Holder(pacing) if pacing.holds else None
+        self._combined = [Combined(how) for how in pacing.combine] if pacing.combines else None
         self._period = period
         self._lateness = lateness
         self._max_gap = max_gap
@@ -108,6 +100,10 @@ class Grid:
 
     def push(self, readings: Readings) -> list[Sample]:
         """Take what was heard at one instant and return the samples that it completes, oldest first."""
+        samples = self._push(readings)
+        return samples if self._holder is None else [self._holder.fill(sample) for sample in samples]
+
+    def _push(self, readings: Readings) -> list[Sample]:
         if readings.time > readings.received_at + self._future:
             self._counts.future += 1
             return []
@@ -136,6 +132,8 @@ class Grid:
         self._heard_at = [-inf] * len(self._values)
         self._values = [nan] * len(self._values)
         self._closed = False
+        for combined in self._combined or ():
+            combined.clear()
 
     def _close(self) -> Sample:
         sample = Sample(self._time, tuple(self._values), self._restart)
@@ -151,6 +149,10 @@ class Grid:
             self._counts.duplicate += 1
             return []
         self._counts.accepted += 1
+        if self._combined is not None:  # others may follow in the same cell
+            samples = self._advance(ahead) if ahead else []
+            self._combine(readings, self._combined)
+            return samples
         if readings.whole and self._closed:  # as nearly always where a payload speaks for all sensors
             return self._take_whole(readings, ahead)
         samples = self._advance(ahead) if ahead else []
@@ -175,6 +177,13 @@ class Grid:
             if time >= self._heard_at[sensor] and not isnan(value):
                 self._values[sensor] = value
                 self._heard_at[sensor] = time
+
+    def _combine(self, readings: Readings, combined: Sequence[Combined]) -> None:
+        """Put readings together with those that the open cell has."""
+        self._time = max(self._time, readings.time)
+        for sensor, value in enumerate(readings.values):
+            if not isnan(value):
+                self._values[sensor] = combined[sensor].add(readings.time, value)
 
     def _advance(self, ahead: int) -> list[Sample]:
         """Close the open cell, bridge the empty ones, and open the cell `ahead` of it."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from edge.evidence import Calibration
 from edge.experts import Experience
 from edge.interval import Leeway
+from edge.pacing import Pacing
 from edge.rows import Doubles
 from edge.scale import Scaling
 from edge.usual import Usual
@@ -36,6 +37,7 @@ class Learned:
         close_after: calm samples that end an event.
         usual: what the sensors showed beside their forecasts.
         units: of the sensors; empty where nobody knows.
+        pacing: how the sensors are brought to the period.
     """
 
     sensors: tuple[str, ...]
@@ -59,3 +61,4 @@ class Learned:
     close_after: int
     usual: Usual
     units: tuple[str, ...]
+    pacing: Pacing

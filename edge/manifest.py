@@ -16,6 +16,7 @@ from edge.manifest_tables import (
     DataTable,
     DetectionTable,
     ExpertsTable,
+    GridTable,
     IntervalTable,
     NetworkTable,
     ParityTable,
@@ -66,6 +67,7 @@ class Manifest:
     members: Mapping[str, str]
     signature: str | None = None
     usual: UsualTable = field(default_factory=UsualTable)
+    grid: GridTable = field(default_factory=GridTable)
 
     def __post_init__(self) -> None:
         """Refuse tables that do not fit each other, all at once."""
@@ -134,6 +136,8 @@ class Manifest:
         usual = self.usual
         if usual != UsualTable():
             rows |= {f"usual.{name}": getattr(usual, name) for name in ("low", "high", "flat", "silent")}
+        if self.grid.combine:
+            rows |= {"grid.hold": self.grid.hold}
         wrong = [
             f"{name}: must have {sensors} numbers, got {len(row)}" for name, row in rows.items() if len(row) != sensors
         ]
@@ -156,6 +160,8 @@ class Manifest:
         for name, table, expected in shaped:
             if len(table) != expected or any(len(row) != sensors for row in table):
                 wrong.append(f"{name}: must have shape ({expected}, {sensors})")
+        if self.grid.combine and len(self.grid.combine) != sensors:
+            wrong.append(f"grid.combine: must have {sensors} words, got {len(self.grid.combine)}")
         return wrong
 
     def learned(self) -> Learned:
@@ -186,4 +192,5 @@ class Manifest:
             close_after=self.detection.close_after,
             usual=self.usual.usual(len(self.sensors)),
             units=tuple(sensor.unit for sensor in self.sensors),
+            pacing=self.grid.pacing(len(self.sensors)),
         )

@@ -8,6 +8,7 @@ import numpy as np
 from edge.errors import ConfigError, quote
 from edge.evidence import Calibration
 from edge.experts import EXPERTS
+from edge.pacing import Combine, Pacing, plain
 from edge.tail import Means, Peaks
 from edge.usual import Usual, unknown
 
@@ -38,6 +39,18 @@ class UsualTable:
         """Return it as arrays."""
         nobody_knows = unknown(sensors)
         return nobody_knows if not self.low else Usual(*map(np.array, (self.low, self.high, self.flat, self.silent)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GridTable:
+    """Hold how the sensors are brought to the period, see `edge.pacing`; empty where each is as it came."""
+
+    combine: tuple[Combine, ...] = ()
+    hold: Row = ()
+
+    def pacing(self, sensors: int) -> Pacing:
+        """Return it for so many sensors."""
+        return Pacing(self.combine, self.hold) if self.combine else plain(sensors)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from edge.cohort import Cohort, Verdicts, waves
 from edge.errors import RecordingError, quote
 from edge.event import Event, Events
-from edge.grid import Grid, GridCounts, Sample
+from edge.grid import Grid, GridCounts
 from edge.learned import Learned
+from edge.pacing import Sample
 from edge.reading import Readings
 from edge.recording import Recording
 from edge.rows import at
@@ -143,7 +144,7 @@ class Replay:
             learned = self._cohort.learned
             per_week, close_after = self._budget(stream) if self._budget else (None, None)
             row = self._cohort.admit(stream, per_week, close_after)
-            grid = Grid(len(learned.sensors), learned.period, max_gap=learned.max_gap, future=0.0, counts=self.counts)
+            grid = Grid(learned.pacing, learned.period, max_gap=learned.max_gap, future=0.0, counts=self.counts)
             self._grids[stream] = row, grid
         return self._grids[stream]
 

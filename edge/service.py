@@ -4,13 +4,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from math import inf
 from typing import NamedTuple
 
+import numpy as np
+
 from edge.cohort import Cohort, Verdicts, waves
 from edge.event import Event, Events
 from edge.feedback import Feedback
-from edge.grid import Grid, GridCounts, Sample
+from edge.grid import Grid, GridCounts
 from edge.learned import Learned
 from edge.limits import Bounds, physical
 from edge.maintenance import Maintenance
+from edge.pacing import Sample
 from edge.reading import Readings
 from edge.runtime import Model
 from edge.stream_config import StreamConfig
@@ -63,7 +66,7 @@ class Service:
         self.watch.admit(row, wanted)
         self._grids.append(
             Grid(
-                len(learned.sensors),
+                learned.pacing,
                 learned.period,
                 max_gap=learned.max_gap,
                 future=table.grid.future,
@@ -112,7 +115,10 @@ class Service:
         for wave in waves(waiting):
             verdicts = self.cohort.advance(wave)
             news = self.events.advance(verdicts)
-            news += self.watch.advance(verdicts, [self._arrived[row] for row, _ in wave])
+            heard = verdicts.measured
+            if self.cohort.learned.pacing.holds:  # what only holds was not said
+                heard = np.array([sample.heard for _, sample in wave], dtype=np.bool_)
+            news += self.watch.advance(verdicts, heard, [self._arrived[row] for row, _ in wave])
             yield Judged(self._told(news), verdicts)
 
     def news(self) -> list[Event]:

@@ -14,7 +14,7 @@ from edge.frozen import Frozen
 from edge.learned import Learned
 from edge.limits import Bounds, Limits
 from edge.quality import Quality
-from edge.rows import at
+from edge.rows import Bools, at
 from edge.silence import Silence
 
 
@@ -85,11 +85,17 @@ class Watch:
         wanted = self._tells_quality[row]
         return self.conditions.advance(self._quality.refuse(row, time, [one for one in sensors if one in wanted]))
 
-    def advance(self, verdicts: Verdicts, arrivals: Sequence[float]) -> list[Event]:
-        """Take the verdicts of a wave, and when its samples arrived (Unix seconds, our clock); return what is new."""
-        rows, measured = at(verdicts.rows), verdicts.measured
-        findings = self._silence.hear(rows, np.array(arrivals), measured)
-        findings += self._frozen.advance(rows, verdicts.times, verdicts.values, measured)
+    def advance(self, verdicts: Verdicts, heard: Bools, arrivals: Sequence[float]) -> list[Event]:
+        """Take the verdicts of a wave and return what is new.
+
+        Args:
+            verdicts: of the cohort.
+            heard: shape (wave, sensors), which sensors spoke; of others a value may only hold.
+            arrivals: when the samples arrived, Unix seconds UTC by our clock.
+        """
+        rows = at(verdicts.rows)
+        findings = self._silence.hear(rows, np.array(arrivals), heard)
+        findings += self._frozen.advance(rows, verdicts.times, verdicts.values, heard)
         return self.conditions.advance(findings) if findings else []
 
     def look(self, now: float, since: float) -> list[Event]:

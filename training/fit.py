@@ -164,7 +164,8 @@ def _learned(prepared: Prepared, taught: Taught, recipe: Recipe) -> Learned:
         false_alarms_per_week=recipe.detection.false_alarms_per_week,
         close_after=recipe.detection.close_after,
         usual=learn_usual(prepared.series, prepared.cuts),
-        units=("",) * len(prepared.sensors),
+        units=tuple(recipe.data.units.get(sensor, "") for sensor in prepared.sensors),
+        pacing=prepared.pacing,
     )
 
 

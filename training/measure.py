@@ -123,7 +123,7 @@ def evaluate(case: Case) -> Report:
 
 def _quality(model: Model, learned: Learned, recordings: Sequence[Recording], after: float) -> list[QualityRow]:
     known = [_with_all(recording, learned.sensors) for recording in recordings]
-    series, _ = lay_on_grid(known, learned.sensors, period=learned.period, max_gap=learned.max_gap)
+    series, _ = lay_on_grid(known, learned.sensors, learned.pacing, period=learned.period, max_gap=learned.max_gap)
     spans = [_span(one, after, learned) for one in series]
     return judge(model, learned, [span for span in spans if span.judged < span.end])
 

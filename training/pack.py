@@ -19,6 +19,7 @@ from edge.manifest_tables import (
     DataTable,
     DetectionTable,
     ExpertsTable,
+    GridTable,
     IntervalTable,
     MeansTable,
     NetworkTable,
@@ -30,6 +31,7 @@ from edge.manifest_tables import (
     UsualTable,
 )
 from edge.message import iso
+from edge.pacing import Pacing, plain
 from edge.usual import Usual
 from training.card import card
 from training.fit import Fitted
@@ -84,6 +86,7 @@ def describe(fitted: Fitted, prepared: Prepared, recipe: Recipe, version: int) -
         libraries={"tidegate": edge.__version__, **{name: installed(name) for name in LIBRARIES}},
         members={},
         usual=_usual(learned.usual),
+        grid=GridTable() if learned.pacing == plain(len(learned.sensors)) else _grid(learned.pacing),
     )
 
 
@@ -148,6 +151,10 @@ def _score(calibration: Calibration) -> ScoreTable:
 def _levels(positions: list[float]) -> tuple[float, ...]:
     """Return the different levels of a sensor of no more than two, none of the others."""
     return tuple(dict.fromkeys(level for level in positions if not isnan(level)))
+
+
+def _grid(pacing: Pacing) -> GridTable:
+    return GridTable(combine=pacing.combine, hold=pacing.hold)
 
 
 def _usual(usual: Usual) -> UsualTable:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from edge.clock import DAY
 from edge.errors import ConfigError, RecordingError, counted, quote
 from edge.grid import GridCounts
+from edge.pacing import Pacing
 from edge.recording import Recording
 from edge.scale import Scaling
 from training.recipe import Recipe
@@ -45,6 +46,7 @@ class Prepared:
 
     Attributes:
         sensors: their names.
+        pacing: how they are brought to the period.
         period: seconds a step.
         window, lags: steps.
         horizons: steps ahead.
@@ -57,6 +59,7 @@ class Prepared:
     """
 
     sensors: tuple[str, ...]
+    pacing: Pacing
     period: float
     window: int
     lags: int
@@ -92,11 +95,17 @@ def prepare(recordings: Sequence[Recording], recipe: Recipe) -> Prepared:
         ConfigError: the recipe asks for more than the recording holds.
     """
     sensors = common_sensors(recordings, recipe.data.sensors)
-    strange = [name for name in recipe.data.units if name not in sensors]
-    if strange:
-        raise ConfigError(f"data.units: must name sensors of the bundle ({', '.join(sensors)}), got {quote(strange)}")
+    for key in ("units", "combine", "hold"):
+        strange = [name for name in getattr(recipe.data, key) if name not in sensors]
+        if strange:
+            rule = f"must name sensors of the bundle ({', '.join(sensors)})"
+            raise ConfigError(f"data.{key}: {rule}, got {quote(strange)}")
+    pacing = Pacing(
+        tuple(recipe.data.combine.get(sensor, "last") for sensor in sensors),
+        tuple(recipe.data.hold.get(sensor, 0.0) for sensor in sensors),
+    )
     period = recipe.data.period or find_period(recordings)
-    series, counts = lay_on_grid(recordings, sensors, period=period, max_gap=recipe.data.max_gap)
+    series, counts = lay_on_grid(recordings, sensors, pacing, period=period, max_gap=recipe.data.max_gap)
     kept = [one for one in series if len(one) >= FEWEST]
     if not kept:
         longest = max(map(len, series))
@@ -116,7 +125,7 @@ def prepare(recordings: Sequence[Recording], recipe: Recipe) -> Prepared:
     lacking = set() if recipe.data.sensors else {name for one in recordings for name in one.sensors} - set(sensors)
     notes = (*_refusals(recordings, sensors), *_notes(recordings, series, counts, np.array(sensors)[~moved], lacking))
     return Prepared(
-        sensors, period, window, lags, horizons, cycles, scaling, moved,
+        sensors, pacing, period, window, lags, horizons, cycles, scaling, moved,
         tuple(kept), tuple(steps), tuple(cuts), counts, notes,
     )  # fmt: skip
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from edge.errors import ConfigError, quote
+from edge.pacing import Combine
 from edge.tables import structure
 
 
@@ -27,6 +28,8 @@ class Data:
     max_gap: int = 16  # missing steps in a row that are bridged; a longer gap restarts the window
     sensors: tuple[str, ...] = ()  # columns to forecast; empty: every numeric column
     units: Mapping[str, str] = field(default_factory=dict)  # of sensors, for those who show their numbers
+    combine: Mapping[str, Combine] = field(default_factory=dict)  # of sensors, what several readings in a step become
+    hold: Mapping[str, float] = field(default_factory=dict)  # of sensors, seconds that silence means: as it was
 
     def __post_init__(self) -> None:
         """Hold every key to its range."""
@@ -39,6 +42,7 @@ class Data:
             (self.lags >= 1, f"lags: must be at least 1, got {self.lags}"),
             (min(self.means, default=1.0) >= 1, f"means: must be at least 1, got {list(self.means)}"),
             (self.max_gap >= 0, f"max_gap: must be at least 0, got {self.max_gap}"),
+            (min(self.hold.values(), default=0.0) >= 0, f"hold: must be at least 0, got {quote(dict(self.hold))}"),
             (all(self.sensors), f"sensors: must be names, got {quote(list(self.sensors))}"),
             (len(set(self.sensors)) == len(self.sensors), f"sensors: must differ, got {quote(list(self.sensors))}"),
         )

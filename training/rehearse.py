@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from edge.cohort import PARTS, Cohort, Verdicts
 from edge.experts import Experience
-from edge.grid import Sample
 from edge.learned import Learned
+from edge.pacing import Sample
 from edge.runtime import Model
 from training.series import Series
 

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import RecordingError, quote
-from edge.grid import Grid, GridCounts, Sample
+from edge.grid import Grid, GridCounts
 from edge.pace import usual
+from edge.pacing import Pacing, Sample
 from edge.reading import Readings
 from edge.recording import Recording
 from edge.sources import ALL, Wanted, read_source
@@ -25,7 +26,8 @@ class Series:
         times: shape (samples,), Unix seconds UTC.
         values: shape (samples, sensors), sensor units; where nothing was measured the last value that was, and
             before the first measurement the first one.
-        measured: shape (samples, sensors).
+        measured: shape (samples, sensors), where there is a value of its own, or one that holds.
+        heard: shape (samples, sensors), where the sensor spoke.
         starts: shape (samples,), index of the sample with which the memory of each began anew.
     """
 
@@ -33,6 +35,7 @@ class Series:
     times: NDArray[np.float64]
     values: NDArray[np.float64]
     measured: NDArray[np.bool_]
+    heard: NDArray[np.bool_]
     starts: NDArray[np.intp]
 
     def __len__(self) -> int:
@@ -91,7 +94,7 @@ def find_period(recordings: Sequence[Recording]) -> float:
 
 
 def lay_on_grid(
-    recordings: Sequence[Recording], sensors: Sequence[str], *, period: float, max_gap: int
+    recordings: Sequence[Recording], sensors: Sequence[str], pacing: Pacing, *, period: float, max_gap: int
 ) -> tuple[list[Series], GridCounts]:
     """Lay every stream on the grid, as the device will.
 
@@ -107,7 +110,7 @@ def lay_on_grid(
         for stream, time, row in rows:
             name = recording.stream_names[stream]
             if name not in grids:
-                grids[name] = Grid(len(sensors), period, max_gap=max_gap, future=0.0, counts=counts)
+                grids[name] = Grid(pacing, period, max_gap=max_gap, future=0.0, counts=counts)
                 samples[name] = []
             samples[name] += grids[name].push(Readings(time, row, time, whole=True))
     return [_series(name, found) for name, found in samples.items()], counts
@@ -119,7 +122,8 @@ def _series(stream: str, samples: Sequence[Sample]) -> Series:
     measured = ~np.isnan(heard)
     begun = np.array([sample.restart for sample in samples])
     starts = np.maximum.accumulate(np.where(begun, np.arange(len(samples)), 0))
-    return Series(stream, times, hold(heard, measured), measured, starts)
+    spoke = measured if samples[0].heard is None else np.array([sample.heard for sample in samples], dtype=np.bool_)
+    return Series(stream, times, hold(heard, measured), measured, spoke, starts)
 
 
 def hold(heard: NDArray[np.float64], measured: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -115,7 +115,7 @@ def _judged(
 ) -> tuple[list[QualityRow], list[QualityRow]]:
     """Measure the samples after the training data, as served and without the correction."""
     learned = fitted.learned
-    series, _ = lay_on_grid([whole], prepared.sensors, period=prepared.period, max_gap=learned.max_gap)
+    series, _ = lay_on_grid([whole], prepared.sensors, prepared.pacing, period=prepared.period, max_gap=learned.max_gap)
     begins = [int(np.searchsorted(one.times, after, side="right")) for one in series]
     spans = [
         Span(one, max(0, begin - 2 * learned.window), begin, len(one))

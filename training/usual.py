@@ -16,7 +16,7 @@ NOTHING = 1e300  # the bounds of a sensor that was never measured there, the wro
 def learn_usual(series: Sequence[Series], cuts: Sequence[Cuts]) -> Usual:
     """Return the range, the longest run of one value and the longest time without a measurement of each sensor."""
     told = [
-        (np.where(one.measured, one.values, np.nan)[: cut.calibrate], one.starts[: cut.calibrate])
+        (np.where(one.heard, one.values, np.nan)[: cut.calibrate], one.starts[: cut.calibrate])
         for one, cut in zip(series, cuts, strict=True)
     ]
     values = np.concatenate([one for one, _ in told])

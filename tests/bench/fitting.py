@@ -145,7 +145,9 @@ def ours(task: Task) -> tuple[Fit, Judged]:
     preparing, prepared = timed(prepare, [task.seen()], recipe)
     training, taught = timed(teach, prepared, recipe, _tell)
     serving, fitted = timed(serve, prepared, taught, recipe, _tell)
-    (series,), _ = lay_on_grid([task.whole()], prepared.sensors, period=prepared.period, max_gap=fitted.learned.max_gap)
+    (series,), _ = lay_on_grid(
+        [task.whole()], prepared.sensors, prepared.pacing, period=prepared.period, max_gap=fitted.learned.max_gap
+    )
     begin = len(prepared.series[0])
     span = Span(series, begin - 2 * prepared.window, begin, len(series))
     frozen = replace(fitted.learned, until=np.inf)

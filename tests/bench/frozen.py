@@ -15,6 +15,7 @@ import numpy as np
 
 from edge.errors import OperatorError
 from edge.frozen import Frozen
+from edge.pacing import plain
 from edge.recording import read_csv
 from tests.bench.common import Figure, parser, tell
 from training.prepare import Cuts
@@ -49,7 +50,9 @@ def measure(folder: Path) -> list[Figure]:
         try:
             recording = read_csv(path, rows=ROWS)
             period = find_period([recording])
-            series, _ = lay_on_grid([recording], recording.sensors, period=period, max_gap=16)
+            series, _ = lay_on_grid(
+                [recording], recording.sensors, plain(len(recording.sensors)), period=period, max_gap=16
+            )
         except OperatorError:  # labels, and what is no recording
             continue
         for one in series:

@@ -18,7 +18,7 @@ from itertools import cycle, islice
 import numpy as np
 
 from edge.cohort import Cohort
-from edge.grid import Sample
+from edge.pacing import Sample
 from edge.runtime import WindowModel
 from tests.bench.common import PERIOD, START, UNITS, WINDOW, Figure, bundle, parser, recording, tell
 

@@ -17,9 +17,9 @@ from edge.bundle import Bundle
 from edge.cohort import PARTS, Cohort, Verdicts
 from edge.evidence import FEATURES, RESIDUAL, SHARP, SMOOTHED, Calibration
 from edge.experts import EXPERTS, Experience, inexperienced
-from edge.grid import Sample
 from edge.interval import no_leeway
 from edge.learned import Learned
+from edge.pacing import Sample, plain
 from edge.scale import Scaling
 from edge.tail import Means, Peaks
 from edge.usual import unknown
@@ -78,6 +78,7 @@ def learned_by_hand(**changes: object) -> Learned:
         close_after=2,
         usual=unknown(2),
         units=("", ""),
+        pacing=plain(2),
     )
     return replace(known, **changes)
 

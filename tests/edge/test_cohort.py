@@ -13,7 +13,7 @@ from edge.bundle import Bundle
 from edge.clock import DAY
 from edge.cohort import LONGEST, PARTS, Cohort, Verdicts, waves
 from edge.experts import EXPERTS, inexperienced, weigh
-from edge.grid import Sample
+from edge.pacing import Sample
 from tests.edge.conftest import (
     NEVER,
     UNITS,

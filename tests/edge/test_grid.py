@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.grid import CONFIRMATIONS, Grid, GridCounts, Sample
+from edge.grid import CONFIRMATIONS, Grid, GridCounts
+from edge.pacing import Combine, Pacing, Sample, plain
 from edge.reading import Readings
 
 PERIOD = 10.0
@@ -18,9 +19,11 @@ YEAR = 31_556_952.0
 class Heard:
     """A grid and what came of it."""
 
-    def __init__(self, sensors: int = 1, lateness: float = inf) -> None:
+    def __init__(self, sensors: int = 1, lateness: float = inf, pacing: Pacing | None = None) -> None:
         self.counts = GridCounts()
-        self.grid = Grid(sensors, PERIOD, max_gap=MAX_GAP, future=FUTURE, counts=self.counts, lateness=lateness)
+        self.grid = Grid(
+            pacing or plain(sensors), PERIOD, max_gap=MAX_GAP, future=FUTURE, counts=self.counts, lateness=lateness
+        )
         self.samples: list[Sample] = []
 
     def push(self, time: float, *values: float, whole: bool = True, received_at: float | None = None) -> list[Sample]:
@@ -44,6 +47,75 @@ class Heard:
 def written(sample: Sample) -> tuple[float, str, bool]:
     """Write a sample so that nan equals nan."""
     return sample.time, repr(tuple(sample.values)), sample.restart
+
+
+# ---- paces
+
+
+def paced(combine: Combine, hold: float = 0.0) -> Heard:
+    """Return a grid of two sensors, of which the second is as it comes."""
+    return Heard(pacing=Pacing((combine, "last"), (hold, 0.0)))
+
+
+def first(samples: list[Sample]) -> list[float]:
+    return [sample.values[0] for sample in samples]
+
+
+@pytest.mark.parametrize(("how", "value"), [("last", 9.0), ("mean", 5.0), ("sum", 15.0), ("count", 3.0)])
+def test_what_several_readings_of_a_cell_become(how: Combine, value: float) -> None:
+    heard = paced(how)
+    for time, said in ((0.0, 2.0), (2.0, 4.0), (4.0, 9.0), (10.0, 1.0), (20.0, 1.0)):
+        heard.push(time, said, nan, whole=False)
+    assert first(heard.samples) == [value, 1.0]
+    assert heard.counts == GridCounts(accepted=5)
+
+
+def test_where_readings_are_put_together_a_whole_payload_is_one_of_them() -> None:
+    heard = paced("mean")
+    for time, said in ((0.0, 2.0), (4.0, 4.0), (10.0, 1.0)):
+        heard.push(time, said, 7.0)
+    assert [tuple(sample.values) for sample in heard.samples] == [(3.0, 7.0)]
+
+
+def test_a_value_holds_as_long_as_it_may_and_is_told_from_one_that_was_said() -> None:
+    # time   0    10    20    30    40
+    # said   5     .     .     .     6      holds 25 s
+    heard = paced("last", hold=25.0)
+    heard.push(0.0, 5.0, 1.0)
+    for time in (10.0, 20.0, 30.0):
+        heard.push(time, nan, 1.0)
+    heard.push(40.0, 6.0, 1.0)
+    assert repr(first(heard.samples)) == repr([5.0, 5.0, 5.0, nan, 6.0])
+    assert [sample.heard for sample in heard.samples] == [
+        (True, True), (False, True), (False, True), (False, True), (True, True)
+    ]  # fmt: skip
+
+
+def test_a_value_holds_through_cells_that_nobody_filled() -> None:
+    heard = paced("last", hold=25.0)
+    heard.push(0.0, 5.0, 1.0)
+    heard.push(40.0, nan, 1.0)
+    assert repr([tuple(sample.values) for sample in heard.samples]) == repr(
+        [(5.0, 1.0), (5.0, nan), (5.0, nan), (nan, nan), (nan, 1.0)]
+    )
+
+
+@pytest.mark.parametrize("how", ["sum", "count"])
+def test_of_what_is_counted_silence_is_zero(how: Combine) -> None:
+    heard = paced(how, hold=60.0)
+    for time, said in ((0.0, 3.0), (10.0, nan), (20.0, nan), (30.0, 2.0), (40.0, nan)):
+        heard.push(time, said, 1.0)
+    assert first(heard.samples)[1:3] == [0.0, 0.0]
+
+
+def test_nothing_holds_over_a_restart() -> None:
+    heard = paced("last", hold=1e9)
+    heard.push(0.0, 5.0, 1.0)
+    for time in (1000.0, 1010.0, 1020.0):
+        heard.push(time, nan, 1.0)
+    restarted = [sample for sample in heard.samples if sample.time >= 1000.0]
+    assert restarted[0].restart
+    assert all(isnan(value) for value in first(restarted))
 
 
 # ---- bulk
@@ -298,7 +370,7 @@ def test_a_clock_set_back_a_little_is_late_until_it_has_caught_up() -> None:
 
 def test_grids_of_a_cohort_share_their_counts_and_nothing_else() -> None:
     counts = GridCounts()
-    one, other = (Grid(1, PERIOD, max_gap=MAX_GAP, future=FUTURE, counts=counts) for _ in range(2))
+    one, other = (Grid(plain(1), PERIOD, max_gap=MAX_GAP, future=FUTURE, counts=counts) for _ in range(2))
     one.push(Readings(0.0, (1.0,), 0.0, True))
     assert other.push(Readings(1003.0, (1.0,), 1003.0, True)) == [Sample(1003.0, (1.0,), False)]
     assert counts == GridCounts(accepted=2)

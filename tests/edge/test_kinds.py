@@ -12,6 +12,7 @@ from edge.connection import Connection
 from edge.desk import Desk
 from edge.line import Line
 from edge.message import Outgoing
+from edge.pacing import Pacing
 from edge.usual import Usual, unknown
 from tests.lines import CLIMATE, climate, line_of, of, tell, tell_steps
 
@@ -138,6 +139,24 @@ def test_a_stream_is_anomalous_while_anything_is() -> None:
     published += [news for step in range(16, 20) for news in tell(line, PRESS, climate(step), step)]
     (out, odd) = (event["id"] for event in of("event", published) if event["phase"] == "open")
     assert anomalies(published) == [(True, out), (True, odd), (True, out), (False, out)]
+
+
+# Sensors that speak only when something changed
+
+
+def test_a_value_that_holds_is_forecast_from_and_a_dead_sensor_behind_it_is_silent() -> None:
+    line = line_of(BY_SENSOR, pacing=Pacing(("last", "last"), (0.0, 1e6)))
+    published = []
+    for step in range(3000):
+        published += say(line, "warm", step, wavy(step))
+        if step < 1000 and step % 5 == 0:
+            published += say(line, "damp", step, 50.0 + 0.1 * (step % 2))
+        published += line.look(10.0 * step, 0.0)
+    states = of("state", published)
+    assert states[-1]["values"]["damp"] is not None  # type: ignore[index]
+    assert states[-1]["expected"]["damp"]["forecast"] is not None  # type: ignore[index]
+    (opened,) = of("event", published)
+    assert (opened["kind"], carriers(opened)) == ("silence", ["damp"])
 
 
 # Zigbee2MQTT repeats what it knows

@@ -198,7 +198,7 @@ def test_rows_pushed_one_by_one_are_judged_bit_for_bit_alike(loaded: Load) -> No
     cohort = Cohort(learned, found.model, found.model.units)
     row = cohort.admit(taken.stream_names[0])
     events = Events(cohort.streams, learned.sensors)
-    grid = Grid(2, learned.period, max_gap=learned.max_gap, future=0.0, counts=GridCounts())
+    grid = Grid(learned.pacing, learned.period, max_gap=learned.max_gap, future=0.0, counts=GridCounts())
     news = []
     for place, time in enumerate(taken.times.tolist()):
         for sample in grid.push(Readings(time, taken.values[place].tolist(), time, whole=True)):

@@ -14,6 +14,7 @@ from edge.experts import inexperienced
 from edge.interval import no_leeway
 from edge.learned import Learned
 from edge.manifest import Manifest
+from edge.pacing import plain
 from edge.recording import Recording
 from edge.scale import Scaling, width
 from edge.usual import unknown
@@ -62,7 +63,7 @@ def series_of(
     index = np.arange(len(values))
     starts = np.maximum.accumulate(np.where(np.isin(index, begun), index, 0))
     whole = np.ones(values.shape, np.bool_) if measured is None else measured
-    return Series(stream, START + period * index, values, whole, starts)
+    return Series(stream, START + period * index, values, whole, whole, starts)
 
 
 def recording_of(values: Doubles, *, period: float = PERIOD, stream: str = "one", start: float = START) -> Recording:
@@ -147,6 +148,7 @@ def learned_of(sensors: int, *, horizons: tuple[int, ...] = (1, 3), window: int 
         close_after=3,
         usual=unknown(sensors),
         units=("",) * sensors,
+        pacing=plain(sensors),
     )
 
 

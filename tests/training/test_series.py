@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from edge.errors import RecordingError
 from edge.grid import Grid, GridCounts
+from edge.pacing import plain
 from edge.reading import Readings
 from edge.recording import Recording
 from tests.training.conftest import START, recording_of, write_table
@@ -37,7 +38,9 @@ def timed(times: list[float], *, streams: list[int] | None = None) -> Recording:
 
 
 def laid(recording: Recording, *, period: float = 60.0, max_gap: int = 3) -> tuple[Series, GridCounts]:
-    [series], counts = lay_on_grid([recording], recording.sensors, period=period, max_gap=max_gap)
+    [series], counts = lay_on_grid(
+        [recording], recording.sensors, plain(len(recording.sensors)), period=period, max_gap=max_gap
+    )
     return series, counts
 
 
@@ -98,7 +101,7 @@ def test_each_file_is_a_stream_named_after_it(tmp_path: Path) -> None:
     values = np.arange(12.0).reshape(6, 2)
     paths = [write_table(tmp_path / name, recording_of(values)) for name in ("boiler.csv", "pump.csv.gz")]
     recordings = read(paths, rows=None, until=None)
-    series, _ = lay_on_grid(recordings, ("a", "b"), period=60.0, max_gap=3)
+    series, _ = lay_on_grid(recordings, ("a", "b"), plain(2), period=60.0, max_gap=3)
     assert [one.stream for one in series] == ["boiler", "pump"]
     for one in series:
         assert np.array_equal(one.values, values)
@@ -108,7 +111,7 @@ def test_a_stream_column_cuts_one_file_into_streams(tmp_path: Path) -> None:
     path = tmp_path / "plant.csv"
     lines = [f"{START + 60 * (row // 2)},{'ab'[row % 2]},{row}" for row in range(8)]
     path.write_text("\n".join(("time,stream,x", *lines)))
-    series, counts = lay_on_grid(read([path], rows=None, until=None), ("x",), period=60.0, max_gap=3)
+    series, counts = lay_on_grid(read([path], rows=None, until=None), ("x",), plain(1), period=60.0, max_gap=3)
     assert {one.stream: one.values.ravel().tolist() for one in series} == {"a": [0, 2, 4, 6], "b": [1, 3, 5, 7]}
     assert counts == GridCounts(accepted=8)
 
@@ -118,7 +121,7 @@ def test_two_files_of_one_stream_follow_on_each_other(tmp_path: Path) -> None:
         (tmp_path / folder).mkdir()
         write_table(tmp_path / folder / "boiler.csv", recording_of(np.ones((4, 1)), start=start))
     paths = [tmp_path / folder / "boiler.csv" for folder in ("monday", "tuesday")]
-    [one], counts = lay_on_grid(read(paths, rows=None, until=None), ("a",), period=60.0, max_gap=3)
+    [one], counts = lay_on_grid(read(paths, rows=None, until=None), ("a",), plain(1), period=60.0, max_gap=3)
     assert one.starts.tolist() == [0, 0, 0, 0, 4, 4, 4, 4]
     assert counts.restarts == 1
 
@@ -271,7 +274,7 @@ def test_a_series_is_what_the_devices_grid_makes_of_the_rows(
     recording = timed([START + 60.0 * minute for minute in minutes])
     recording.values[~np.array(heard[: len(minutes)])] = NAN
     series, _ = laid(recording, max_gap=max_gap)
-    grid = Grid(1, 60.0, max_gap=max_gap, future=0.0, counts=GridCounts())
+    grid = Grid(plain(1), 60.0, max_gap=max_gap, future=0.0, counts=GridCounts())
     rows = zip(recording.times.tolist(), recording.values.tolist(), strict=True)
     samples = [sample for time, row in rows for sample in grid.push(Readings(time, row, time, whole=True))]
     assert series.times.tolist() == [sample.time for sample in samples]
@@ -300,13 +303,13 @@ def test_the_same_data_has_the_same_fingerprint_whatever_file_it_was_in(tmp_path
     values = np.random.default_rng(1).normal(size=(20, 2))
     values[3, 1] = NAN
     one = recording_of(values, stream="x")
-    plain = read([write_table(tmp_path / "x.csv", one)], rows=None, until=None)
+    gathered = read([write_table(tmp_path / "x.csv", one)], rows=None, until=None)
     table = pyarrow.table({"time": one.times, "a": values[:, 0], "b": values[:, 1]})
     pyarrow.parquet.write_table(table, tmp_path / "x.parquet")
     columnar = read([tmp_path / "x.parquet"], rows=None, until=None)
     prints = {
-        fingerprint(lay_on_grid(recordings, ("a", "b"), period=60.0, max_gap=3)[0], ("a", "b"))
-        for recordings in ([one], plain, columnar)
+        fingerprint(lay_on_grid(recordings, ("a", "b"), plain(2), period=60.0, max_gap=3)[0], ("a", "b"))
+        for recordings in ([one], gathered, columnar)
     }
     assert len(prints) == 1
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from edge.clock import DAY, WEEK, YEAR
 from edge.cohort import Cohort
-from edge.grid import Sample
+from edge.pacing import Sample
 from edge.window import Windows
 from tests.training.conftest import PERIOD, START, Floats, Leaky, learned_of, series_of
 from training.series import Series, hold
