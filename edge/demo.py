@@ -20,9 +20,9 @@ from typing import NamedTuple
 import orjson
 
 from edge import bundle, embedded
+from edge.clock import iso
 from edge.errors import OperatorError, RecordingError, quote
 from edge.manifest import Manifest
-from edge.message import iso
 from edge.reading import parse_time
 from edge.recording import Recording, read_csv, read_spans, stem
 from edge.replay_files import check_columns

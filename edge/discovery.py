@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge.clock import iso
 from edge.config import BrokerConfig
 from edge.discover.page import page
 from edge.discover.proposal import Proposal, propose
@@ -15,7 +16,6 @@ from edge.discover.survey import Survey
 from edge.errors import ConfigError, OperatorError, counted
 from edge.hearing import listen
 from edge.mailbox import Counters, Message
-from edge.message import iso
 
 MOST_WAITING = 50_000  # messages: all that a broker keeps for a large house comes in one burst
 LARGEST = 8 * 2**20  # bytes of a payload; the list of a Zigbee network of some hundred devices takes two million

@@ -8,10 +8,11 @@ from typing import TypedDict, cast
 import numpy as np
 
 import edge
+from edge.clock import iso
 from edge.counts import ReadingCounts
 from edge.errors import counted
 from edge.line import Line
-from edge.message import Json, iso
+from edge.message import Json
 
 RECENT = 4096  # latencies that the percentiles are taken over
 

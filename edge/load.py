@@ -11,8 +11,8 @@ from pathlib import Path
 
 import orjson
 
+from edge.clock import iso
 from edge.learned import Learned
-from edge.message import iso
 
 VARIETY = 0.05  # of a sensor's spread, by which messages differ: an interval is wider
 

@@ -5,18 +5,16 @@ Payloads are JSON, times ISO 8601 UTC, numbers in sensor units, absent numbers n
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import date
-from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import orjson
 
+from edge.clock import iso
 from edge.cohort import Verdicts
 from edge.event import Carrier, Event
 from edge.learned import Learned
 
-EPOCH = date(1970, 1, 1).toordinal()
 Bounds: TypeAlias = list[float]  # forecast, lower, upper
 Json = str | int | float | bool | None | Mapping[str, "Json"] | Sequence["Json"]
 
@@ -29,24 +27,6 @@ class Outgoing(NamedTuple):
     qos: int
     retain: bool
     expiry: float | None
-
-
-def iso(time: float) -> str:
-    """Write a time as ISO 8601 UTC, milliseconds only where there are any.
-
-    >>> iso(1273363200.0), iso(1273363200.25)
-    ('2010-05-09T00:00:00Z', '2010-05-09T00:00:00.250Z')
-    """
-    # By hand, day by day: `datetime` takes 3 us for what is written in every message.
-    seconds, thousandths = divmod(round(1000.0 * time), 1000)
-    day, second = divmod(seconds, 86_400)
-    clock = f"{_date(day)}{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}"
-    return f"{clock}.{thousandths:03}Z" if thousandths else f"{clock}Z"
-
-
-@lru_cache(maxsize=64)
-def _date(day: int) -> str:
-    return f"{date.fromordinal(EPOCH + day).isoformat()}T"
 
 
 def root(prefix: str, node: str) -> str:

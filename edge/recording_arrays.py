@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.message import iso
+from edge.clock import iso
 from edge.recording import Recording
 from edge.rows import Doubles
 

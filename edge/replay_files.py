@@ -14,11 +14,11 @@ import numpy as np
 
 from edge import bundle
 from edge import config as configs
+from edge.clock import iso
 from edge.cohort import Verdicts
 from edge.errors import OperatorError, RecordingError, counted, unreadable
 from edge.grid import GridCounts
 from edge.learned import Learned
-from edge.message import iso
 from edge.recording import Recording
 from edge.replay import Budget, Replay, Replayed, align
 from edge.runtime import Step, WindowModel

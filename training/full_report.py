@@ -6,8 +6,8 @@ from itertools import groupby
 
 import numpy as np
 
+from edge.clock import iso
 from edge.errors import counted
-from edge.message import iso
 from edge.reading import parse_time
 from training import measure
 from training.budget import ENOUGH, FACTOR

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 import edge
 from edge import bundle
+from edge.clock import iso
 from edge.evidence import Calibration
 from edge.experts import EXPERTS, Experience
 from edge.learned import Learned
@@ -30,7 +31,6 @@ from edge.manifest_tables import (
     SensorTable,
     UsualTable,
 )
-from edge.message import iso
 from edge.pacing import Pacing, plain
 from edge.usual import Usual
 from training.card import card

@@ -2,11 +2,12 @@
 
 import os
 import signal
-import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import get_context
-from types import FrameType
 from typing import TypeVar
+
+from tqdm import tqdm
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -45,11 +46,7 @@ def side_by_side(work: Callable[[Item], Result], items: Sequence[Item], *, jobs:
 
 
 def _alone() -> None:
-    """Prepare a process before it imports anything: one thread, no bars, and an end that leaves nothing behind."""
+    """Prepare a process before it does anything: one thread, no bars, and nothing that a sudden end leaves behind."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it too, and ends its processes
-    signal.signal(signal.SIGTERM, _end)  # unlike the default, this gives back the lock that tqdm takes
     os.environ.update(ALONE)
-
-
-def _end(signum: int, frame: FrameType | None) -> None:
-    sys.exit()
+    tqdm.set_lock(threading.RLock())  # its own is a semaphore, which outlives a process that is ended from outside

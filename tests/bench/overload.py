@@ -22,7 +22,7 @@ import orjson
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from edge.message import iso
+from edge.clock import iso
 from tests.bench.common import PERIOD, START, Figure, bundle, bundle_path, mosquitto, parser, resident_kb, tell
 from tests.bench.throughput import WARM, Generator, daemon, measure, packets
 

@@ -1,11 +1,13 @@
 """Hold what the clock knows against trigonometry."""
 
+from datetime import UTC, datetime
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.clock import DAY, WEEK, YEAR, phases
+from edge.clock import DAY, WEEK, YEAR, iso, phases
 
 
 def test_a_cycle_begins_at_the_top_and_turns_once() -> None:
@@ -44,3 +46,24 @@ def test_a_phase_does_not_depend_on_the_wave_it_is_computed_in() -> None:
     together = phases(times, (DAY, WEEK))
     alone = np.concatenate([phases(times[place : place + 1], (DAY, WEEK)) for place in range(len(times))])
     assert together.tobytes() == alone.tobytes()
+
+
+@given(st.floats(0.0, 4e9))
+def test_a_time_is_written_to_the_millisecond(time: float) -> None:
+    written = datetime.fromisoformat(iso(time))
+    assert written.tzinfo is not None
+    assert written.timestamp() == pytest.approx(time, abs=0.00051)
+
+
+@pytest.mark.parametrize(
+    ("time", "written"),
+    [
+        (0.0, "1970-01-01T00:00:00Z"),
+        (0.9996, "1970-01-01T00:00:01Z"),
+        (0.0004, "1970-01-01T00:00:00Z"),
+        (1273363200.5, "2010-05-09T00:00:00.500Z"),
+        (datetime(2038, 1, 19, 3, 14, 8, tzinfo=UTC).timestamp(), "2038-01-19T03:14:08Z"),
+    ],
+)
+def test_milliseconds_are_written_only_where_there_are_any(time: float, written: str) -> None:
+    assert iso(time) == written

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from edge import cli
-from edge.message import iso
+from edge.clock import iso
 from tests.conftest import HOST, Mosquitto
 from tests.make_bundles import ROOT
 from tests.served import Sensors, served

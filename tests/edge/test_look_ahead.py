@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from edge import cli
-from edge.message import iso
+from edge.clock import iso
 from tests.conftest import HOST, Mosquitto
 from tests.futures import FUTURES, Row, commands, futures, write_rows
 from tests.make_bundles import MOTES

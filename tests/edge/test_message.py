@@ -1,7 +1,5 @@
 """Hold messages to the letter: what subscribers were promised."""
 
-from datetime import UTC, datetime
-
 import numpy as np
 import orjson
 import pytest
@@ -154,27 +152,3 @@ def test_every_payload_is_json_whatever_the_numbers(number: float, time: float) 
         text = one.payload.decode()
         assert "NaN" not in text and "Infinity" not in text
         orjson.loads(text)
-
-
-# ---- times
-
-
-@given(st.floats(0.0, 4e9))
-def test_a_time_is_written_to_the_millisecond(time: float) -> None:
-    written = datetime.fromisoformat(message.iso(time))
-    assert written.tzinfo is not None
-    assert written.timestamp() == pytest.approx(time, abs=0.00051)
-
-
-@pytest.mark.parametrize(
-    ("time", "written"),
-    [
-        (0.0, "1970-01-01T00:00:00Z"),
-        (0.9996, "1970-01-01T00:00:01Z"),
-        (0.0004, "1970-01-01T00:00:00Z"),
-        (1273363200.5, "2010-05-09T00:00:00.500Z"),
-        (datetime(2038, 1, 19, 3, 14, 8, tzinfo=UTC).timestamp(), "2038-01-19T03:14:08Z"),
-    ],
-)
-def test_milliseconds_are_written_only_where_there_are_any(time: float, written: str) -> None:
-    assert message.iso(time) == written

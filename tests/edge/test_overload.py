@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from edge.message import iso
+from edge.clock import iso
 from edge.packets import publish
 from tests.bench.common import resident_kb
 from tests.bench.throughput import Generator

@@ -10,8 +10,8 @@ import orjson
 import pytest
 
 from edge import bundle
+from edge.clock import iso
 from edge.experts import EXPERTS, weigh
-from edge.message import iso
 from tests.training.conftest import PERIOD, START, Trial, quick
 from training.card import card, quality_table, verdict
 from training.pack import describe, pack
