@@ -15,7 +15,7 @@ from edge.history import MICROSECONDS, Heard, Source
 from edge.mailbox import Message
 from edge.message import Outgoing
 from edge.payloads import SPARKPLUG, Dialect
-from edge.payloads.numbers import find_numbers
+from edge.payloads.numbers import LONGEST, MOST, find_numbers
 from edge.payloads.rules import find_zone
 from edge.payloads.sparkplug import DEATHS, PREFIX, parse_topic
 from edge.reading import Decoded
@@ -96,8 +96,8 @@ class Recorded:
         words = self.config.template.match(topic)
         if words is None:
             return False
-        if self.is_open and SENSOR in words and words[SENSOR] not in self.sensors and len(self.sensors) < MOST_SENSORS:
-            self.sensors.append(words[SENSOR])
+        if self.is_open and SENSOR in words and len(words[SENSOR]) <= LONGEST and len(self.sensors) < MOST_SENSORS:
+            self.sensors += [] if words[SENSOR] in self.sensors else [words[SENSOR]]
         return True
 
     def decode(self, message: Message, sensor: int | None, refuse: "Refuser") -> Said:
@@ -110,7 +110,8 @@ class Recorded:
             path, zone = self.config.time_path, self._zone
             numbers = find_numbers(message.payload, message.received_at, path, zone=zone)
             if numbers.left_out:
-                refuse(ReadingError("too_many", f"{numbers.left_out} numbers more than are taken of a payload"))
+                rule = f"{MOST} numbers, each under a path of at most {LONGEST} letters"
+                refuse(ReadingError("too_many", f"must have at most {rule}; {numbers.left_out} are left out"))
             return Said(numbers.time, numbers.values)
         assert self.decoder is not None  # only Sparkplug has none
         decoded = self.decoder.decode(message.payload, message.received_at)

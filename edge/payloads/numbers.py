@@ -1,6 +1,7 @@
 """Every number in a JSON payload, each under the path to it: for who records without knowing the sensors."""
 
 import math
+from itertools import islice
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -9,6 +10,7 @@ from edge.payloads.json import Clock, parse
 
 DEEPEST = 8  # levels that are looked into; sensors use two or three
 MOST = 1_000  # numbers taken of one payload
+LONGEST = 200  # letters of a path; ten thousand names as long as a payload would fill memory and disk
 
 
 class Numbers(NamedTuple):
@@ -17,7 +19,7 @@ class Numbers(NamedTuple):
     Attributes:
         time: Unix seconds UTC, as the payload has it; None if it has none.
         values: by the path of each number, sensor units.
-        left_out: numbers beyond `MOST`.
+        left_out: numbers beyond `MOST`, or under a path beyond `LONGEST`.
     """
 
     time: float | None
@@ -47,7 +49,11 @@ def find_numbers(payload: bytes, received_at: float, time_path: str | None, *, z
     if not values:
         raise ReadingError("missing", "a number")
     time = None if time_path is None else Clock(time_path, zone).read(content, received_at)
-    kept = dict(list(values.items())[:MOST])
+    kept = dict(islice(((path, value) for path, value in values.items() if len(path) <= LONGEST), MOST))
+    try:
+        "".join(kept).encode()
+    except UnicodeEncodeError:  # half a pair, as in "\ud800", which no database and no file takes
+        raise ReadingError("malformed", "a name that is no Unicode") from None
     return Numbers(time, kept, len(values) - len(kept))
 
 

@@ -115,12 +115,22 @@ def test_a_million_topics_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize(
-    "payload", [b"", b"\xff", b"[" * 100_000, b'{"time": 1e400, "a": 1}', b"null", b"true", b'"x"']
+    "payload",
+    [b"", b"\xff", b"[" * 100_000, b'{"time": 1e400, "a": 1}', b"null", b"true", b'"x"', b'{"\\ud800": 1, "b": 2}'],
 )
 def test_no_payload_ends_the_recording(payload: bytes) -> None:
     taken = listening()
     assert taken.take(Message("plant/boiler", payload, False, NOW)) == []
     assert taken.counts.all_refused == 1
+
+
+def test_a_name_as_long_as_a_payload_is_left_out_and_counted() -> None:
+    taken = listening()
+    assert heard(taken, "plant/boiler", {"a" * 200: 1, "b" * 201: 2}) == {"a" * 200: 1.0}
+    assert taken.counts.refused == {"too_many": 1}
+    taken = listening(topic="plant/{machine}/{sensor}", dialect="plain")
+    assert heard(taken, f"plant/press/{'b' * 201}", b"1") == {}
+    assert taken.counts.refused == {"unrouted": 1}
 
 
 def test_every_number_is_found_in_the_dialects_that_write_json_each_with_its_own_event_time() -> None:
