@@ -18,6 +18,7 @@ import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -135,7 +136,8 @@ class History:
             for source in dict.fromkeys(one.source for one in heard):
                 if source not in sources:
                     sources[source] = self._add(source)
-            rows = sorted((one.time, sources[one.source], one.value, one.lag) for one in heard)
+            rows = [(one.time, sources[one.source], one.value, one.lag) for one in heard]
+            rows.sort(key=itemgetter(0, 1))  # of one sensor and instant, what was heard first stays first
             statement = "INSERT OR IGNORE INTO readings VALUES (?, ?, ?, ?)"
             written = self._connection.executemany(statement, rows).rowcount
         self._sources = sources
@@ -188,7 +190,8 @@ class History:
 
     def count_sources(self) -> tuple[int, int]:
         """Return how many streams and sensors it knows."""
-        return len({source.stream for source in self._sources}), len(self._sources)
+        streams = {source.stream for source in self._sources}
+        return len(streams), len({(source.stream, source.sensor) for source in self._sources})  # `whole` may change
 
     def is_gone(self) -> bool:
         """Return whether somebody has taken the file away."""

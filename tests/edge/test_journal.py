@@ -69,6 +69,26 @@ def test_a_reading_that_comes_twice_is_kept_once_and_counted(tmp_path: Path, ope
     assert (journal.counts.recorded, journal.counts.repeated) == (1, 1)
 
 
+def test_of_readings_of_one_instant_in_one_commit_the_first_heard_counts(
+    tmp_path: Path, opened: list[Journal]
+) -> None:
+    journal, now = begin(opened, tmp_path / "recorder.db"), round(NOW * MICROSECONDS)
+    journal.add([Heard(WARM, now, 2.0, None), Heard(WARM, now, 1.0, 120), Heard(WARM, now, 1.0, None)])
+    journal.commit()
+    assert written(tmp_path / "recorder.db") == [(now, 1, 2.0)]
+    assert (journal.counts.recorded, journal.counts.repeated) == (1, 2)
+
+
+def test_a_sensor_whose_stream_changed_its_ways_is_one_sensor(tmp_path: Path) -> None:
+    path = tmp_path / "recorder.db"
+    for whole in (True, False):
+        journal = Journal(path, RecorderConfig(database=path))
+        journal.add(said(1, source=WARM._replace(whole=whole)))
+        journal.commit()
+        assert journal.count_sources() == (1, 1)
+        journal.close()
+
+
 def test_a_database_goes_on_where_it_was_left(tmp_path: Path) -> None:
     path = tmp_path / "recorder.db"
     for turn in range(3):
