@@ -115,6 +115,7 @@ class History:
         try:
             self._prepare(room)
             self._sources = self._read_sources()
+            self._file = path.stat()
         except BaseException:
             self._connection.close()
             raise
@@ -194,8 +195,11 @@ class History:
         return len(streams), len({(source.stream, source.sensor) for source in self._sources})  # `whole` may change
 
     def is_gone(self) -> bool:
-        """Return whether somebody has taken the file away."""
-        return not self.path.exists()
+        """Return whether somebody has taken the file away, or put another one in its place."""
+        try:
+            return not os.path.samestat(self._file, self.path.stat())
+        except FileNotFoundError:
+            return True
 
     def _prepare(self, room: int) -> None:
         run = self._connection.execute

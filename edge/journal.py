@@ -17,8 +17,10 @@ from edge.recorder_config import RecorderConfig
 from edge.vigil import Notice
 
 WAITING = 100_000  # readings that wait for a file that cannot be written: some 15 MB, three hours at ten a second
+FULL = WAITING // 4  # readings that are committed before their time
 TURNS = 20  # deletions after one commit, at most; a file that is far too large shrinks over some commits
 SLACK = 64  # one page of so many is freed beyond what is needed, so that deletions are few and large
+LONG = 2**62  # microseconds; nothing is as old, and SQLite has no longer numbers
 AGE_EVERY = 3600 * MICROSECONDS  # microseconds of readings between two looks at what is too old
 
 
@@ -56,9 +58,10 @@ class Journal:
             OperatorError: another process writes it, it is another program's, or it cannot be opened.
         """
         self.counts = JournalCounts()
+        path = path.resolve() if path.is_symlink() else path  # what SQLite keeps beside a file is beside its target
         self._path = path
         self._max_bytes = settings.max_bytes
-        self._max_age = round(settings.max_age_days * SECONDS["d"] * MICROSECONDS)
+        self._max_age = round(min(settings.max_age_days * SECONDS["d"] * MICROSECONDS, LONG))
         self._waiting: deque[Heard] = deque()
         self._notices: list[Notice] = []
         self._trouble = ""
@@ -89,8 +92,10 @@ class Journal:
         return (0, 0) if self._history is None else self._history.count_sources()
 
     def add(self, heard: Sequence[Heard]) -> None:
-        """Take readings; where too many wait, the oldest are dropped."""
+        """Take readings; where many wait they are committed, and where they cannot be the oldest are dropped."""
         self._waiting.extend(heard)
+        if len(self._waiting) >= FULL and not self._trouble:
+            self.commit()
         while len(self._waiting) > WAITING:
             self._waiting.popleft()
             self.counts.dropped += 1
@@ -106,11 +111,15 @@ class Journal:
         taken, self._notices = self._notices, []
         return taken
 
-    def close(self) -> None:
-        """Commit, and close the database; what could not be written is counted as dropped."""
+    def finish(self) -> None:
+        """Commit for the last time; what could not be written is counted as dropped."""
         self.commit()
         self.counts.dropped += len(self._waiting)
         self._waiting.clear()
+
+    def close(self) -> None:
+        """Finish, and close the database."""
+        self.finish()
         self._close()
         self._owner.close()
 
@@ -208,7 +217,7 @@ class Journal:
         if history.excess <= 0:
             return
         for _ in range(TURNS):
-            deleted = history.delete_before(2**62)
+            deleted = history.delete_before(LONG)
             self.counts.displaced += deleted
             if not deleted or history.excess <= -history.most_pages // SLACK:
                 return

@@ -69,9 +69,7 @@ def test_a_reading_that_comes_twice_is_kept_once_and_counted(tmp_path: Path, ope
     assert (journal.counts.recorded, journal.counts.repeated) == (1, 1)
 
 
-def test_of_readings_of_one_instant_in_one_commit_the_first_heard_counts(
-    tmp_path: Path, opened: list[Journal]
-) -> None:
+def test_of_readings_of_one_instant_in_one_commit_the_first_heard_counts(tmp_path: Path, opened: list[Journal]) -> None:
     journal, now = begin(opened, tmp_path / "recorder.db"), round(NOW * MICROSECONDS)
     journal.add([Heard(WARM, now, 2.0, None), Heard(WARM, now, 1.0, 120), Heard(WARM, now, 1.0, None)])
     journal.commit()
@@ -330,6 +328,52 @@ def test_what_waits_too_long_is_dropped_oldest_first_and_counted(
     assert (journal.waiting, journal.counts.dropped) == (100, 30)
     journal.commit()
     assert written(tmp_path / "recorder.db")[0][0] == round((NOW + 300.0) * MICROSECONDS)
+
+
+def test_readings_that_come_fast_are_committed_before_they_are_too_many(
+    tmp_path: Path, opened: list[Journal], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journals, "WAITING", 100)
+    monkeypatch.setattr(journals, "FULL", 25)
+    journal = begin(opened, tmp_path / "recorder.db", commit_every=3600.0)
+    for reading in said(1_000):
+        journal.add([reading])
+    assert (journal.counts.recorded + journal.waiting, journal.counts.dropped) == (1_000, 0)
+
+
+@pytest.mark.parametrize("days", [1e9, 1e300, float("inf")])
+def test_an_age_that_nothing_has_deletes_nothing(tmp_path: Path, opened: list[Journal], days: float) -> None:
+    journal = begin(opened, tmp_path / "recorder.db", max_age_days=days)
+    journal.add([*said(1, begin=0.0), *said(1)])
+    journal.commit()
+    assert len(written(tmp_path / "recorder.db")) == 2
+
+
+def test_a_file_that_another_one_replaced_is_written_to(tmp_path: Path, opened: list[Journal]) -> None:
+    path, backup = tmp_path / "recorder.db", tmp_path / "backup.db"
+    kept = Journal(backup, RecorderConfig(database=backup))
+    kept.add(said(4))
+    kept.close()
+    journal = begin(opened, path)
+    journal.add(said(2))
+    journal.commit()
+    backup.replace(path)
+    for file in ("recorder.db-wal", "recorder.db-shm"):
+        (tmp_path / file).unlink()
+    journal.add(said(3, begin=NOW + 100.0))
+    journal.commit()
+    assert len(written(path)) == 7
+
+
+def test_a_link_to_a_database_is_the_database(tmp_path: Path, opened: list[Journal]) -> None:
+    path, link = tmp_path / "recorder.db", tmp_path / "link.db"
+    link.symlink_to(path)
+    journal = begin(opened, link)
+    journal.add(said(2_000))
+    journal.commit()
+    assert journal.bytes() > path.stat().st_size
+    with pytest.raises(OperatorError, match="must be written by one process alone, another one has it"):
+        Journal(path, RecorderConfig(database=path))
 
 
 KILLED = """
