@@ -78,7 +78,8 @@ class Recorder:
             self.connection.stop()
             while messages := self.connection.inboxes[0].take(0.0):  # what was acknowledged nobody sends again
                 self._keep(messages)
-            self._journal.commit()
+            self._trust.give_up()
+            self._journal.finish()
             told = self.status()
             self._journal.close()
             self._tell_notices()
@@ -89,9 +90,12 @@ class Recorder:
         counts, refused, lost = self._journal.counts, self.intake.counts.all_refused, self._count_lost()
         streams, sensors = self._journal.count_sources()
         waiting = f", {self._journal.waiting} wait" if self._journal.waiting else ""
+        held = (
+            f", {counted(self._trust.waiting, 'message')} wait for the clock to be set" if self._trust.waiting else ""
+        )
         deleted = counts.expired + counts.displaced
         return (
-            f"{counted(counts.recorded, 'reading')} recorded{waiting}, {counted(sensors, 'sensor')} in "
+            f"{counted(counts.recorded, 'reading')} recorded{waiting}{held}, {counted(sensors, 'sensor')} in "
             f"{counted(streams, 'stream')}; {refused} refused, {counts.repeated} repeated, {lost} dropped, "
             f"{deleted} deleted; {self._journal.bytes() / 1e6:.1f} MB{_written()}"
         )

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edge.config import Config
-from edge.mailbox import Message
+from edge.mailbox import MOST_BYTES, Message
 
 TIMESYNC = Path("/run/systemd/timesync")
 EARLIEST = 1_767_225_600.0  # 2026-01-01: this was written later, so a clock before it is wrong
@@ -43,7 +43,13 @@ class Trust:
         self._give_up_at = started_at + patience
         self._timesync = timesync
         self._is_trusted = False
+        self._bytes = 0  # of payload that wait
         self._held: deque[tuple[float, Message]] = deque()  # each with its arrival, by the clock that never jumps
+
+    @property
+    def waiting(self) -> int:
+        """How many messages wait."""
+        return len(self._held)
 
     @property
     def is_trusted(self) -> bool:
@@ -61,15 +67,22 @@ class Trust:
         if self._is_trusted:
             return messages
         self._held.extend((steady - max(0.0, now - one.received_at), one) for one in messages)
+        self._bytes += sum(len(one.payload) for one in messages)
         self._is_trusted = now >= EARLIEST and (self._is_set() or steady >= self._give_up_at)
         if not self._is_trusted:
-            while len(self._held) > MOST_HELD:
-                self._held.popleft()
+            while len(self._held) > MOST_HELD or self._bytes > MOST_BYTES:
+                self._bytes -= len(self._held.popleft()[1].payload)
                 self.dropped += 1
             return ()
         told = [one._replace(received_at=now - (steady - arrival)) for arrival, one in self._held]
         self._held.clear()
         return told
+
+    def give_up(self) -> None:
+        """Drop and count what waits: nobody will ever know its time."""
+        self.dropped += len(self._held)
+        self._held.clear()
+        self._bytes = 0
 
     def _is_set(self) -> bool:
         """Say whether the clock was set, or nobody is there to set it."""

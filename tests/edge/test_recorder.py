@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import signal
 import sqlite3
 import time
@@ -11,6 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from edge.config import load_to_record
+from edge.journal import Journal
+from edge.mailbox import Message
+from edge.notify import Notifier
+from edge.recorder import Recorder
+from edge.trust import Trust
 from tests.conftest import HOST, Mosquitto, free_port
 from tests.served import Sensors, Served, wait_until
 
@@ -228,3 +235,45 @@ def test_a_wrong_option_is_told_in_one_line(
     config.write_text('[streams.boiler]\ntopic = "plant/boiler"\n')
     assert cli.main(["record", "--config", str(config), *options]) == 2
     assert problem in capsys.readouterr().err
+
+
+@pytest.fixture
+def idle(tmp_path: Path) -> Iterator[Recorder]:
+    """A recorder that finds no broker."""
+    config = tmp_path / "tidegate.toml"
+    config.write_text(f'[broker]\nport = {free_port()}\n[streams.boiler]\ntopic = "plant/boiler"\n')
+    found = load_to_record(config)
+    journal = Journal(found.recorder.database, found.recorder)
+    yield Recorder(found, journal, Notifier({}, os.getpid()))
+    journal.close()
+
+
+def hear(recorder: Recorder, count: int) -> None:
+    """Put messages of a hundred numbers each where the broker's would be."""
+    values = {f"sensor{number}": number for number in range(100)}
+    for step in range(count):
+        message = Message("plant/boiler", payload(time.time() - step, **values), False, time.time())
+        recorder.connection.inboxes[0].put(message)
+
+
+def test_messages_that_wait_for_the_clock_at_the_end_are_counted(
+    idle: Recorder, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    idle._trust = Trust(1e9, started_at=0.0, timesync=tmp_path)  # nobody has set it
+    hear(idle, 3)
+    idle._keep(idle.connection.inboxes[0].take(0.0))
+    assert "3 messages wait for the clock to be set" in idle.status()
+    hear(idle, 2)
+    with caplog.at_level("INFO"):
+        idle.run(0.0)
+    assert "stopped: 0 readings recorded, 0 sensors in 0 streams; 0 refused, 0 repeated, 5 dropped" in caplog.text
+
+
+def test_what_cannot_be_written_at_the_end_is_told_as_dropped(idle: Recorder, caplog: pytest.LogCaptureFixture) -> None:
+    assert idle._journal._history is not None
+    idle._journal._history._connection.execute("PRAGMA max_page_count = 10").fetchone()
+    hear(idle, 40)
+    with caplog.at_level("INFO"):
+        idle.run(0.0)
+    assert "stopped: 0 readings recorded, " in caplog.text
+    assert " 4000 dropped" in caplog.text

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from edge import trust as trusts
 from edge.mailbox import Message
 from edge.trust import EARLIEST, MOST_HELD, Trust
 
@@ -61,3 +62,18 @@ def test_what_waits_is_bounded_and_counted(timesync: Path) -> None:
     assert doubt.dropped == 2 * MOST_HELD
     (timesync / "synchronized").touch()
     assert len(doubt.pass_on([], 1.8e9, 10.0)) == MOST_HELD
+
+
+def test_the_bytes_that_wait_are_bounded_too(timesync: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trusts, "MOST_BYTES", 10)
+    doubt = trust(timesync)
+    for second in range(15):
+        doubt.pass_on([arrived(float(second))], float(second), float(second))
+    assert (doubt.waiting, doubt.dropped) == (10, 5)
+
+
+def test_what_waits_when_nobody_waits_any_longer_is_counted(timesync: Path) -> None:
+    doubt = trust(timesync)
+    doubt.pass_on([arrived(1.0)] * 3, 1.0, 1.0)
+    doubt.give_up()
+    assert (doubt.waiting, doubt.dropped) == (0, 3)
