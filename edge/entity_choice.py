@@ -184,6 +184,8 @@ def in_force(entity: Entity, times: Doubles, asleep: Spans, longest: float) -> D
     >>> in_force(entity, np.array([0.0, 2.0, 4.0, 9.0]), [(5.0, 8.0)], LONGEST)
     array([nan, 20., 21., nan])
     """
+    if not len(entity.times):
+        return np.full(len(times), nan)
     place = np.searchsorted(entity.times, times, side="right") - 1
     since = np.where(place >= 0, entity.times[place], -np.inf)
     known: Bools = (place >= 0) & (times - since <= longest)
@@ -204,6 +206,7 @@ def _multiples(path: Path, entities: Sequence[Entity], period: float | None) -> 
     last = round(max(entity.times[-1] for entity in spoken) * MICROSECONDS) // step
     if last - first >= MOST_ROWS:
         raise RecordingError(
-            f"{path}: must be at most {MOST_ROWS} rows a stream, got {last - first} every {seconds:g} s"
+            f"{path}: must be at most {MOST_ROWS} rows a stream, got {last - first} every {seconds:g} s; "
+            "a recipe sets data.period"
         )
     return step * np.arange(first, last + 1, dtype=np.int64)

@@ -197,7 +197,7 @@ def _asleep(connection: sqlite3.Connection) -> Spans:
         began, begin, wakes = _seconds(start), _seconds(end), _seconds(following)
         if is_broken and has_seconds:
             told = connection.execute(newest, (began, wakes)).fetchone()[0]
-            begin = began if told is None else float(told)
+            begin = begin if told is None else float(told)  # None too where its states are not migrated yet
         if begin < wakes:  # not so where one is not known
             spans.append((begin, wakes))
     return spans

@@ -9,6 +9,7 @@ from urllib.parse import quote as in_address
 from edge.errors import RecordingError, quote, unreadable
 
 MAGIC = b"SQLite format 3\0"
+WRITE_VERSION, LOGGED = 18, 2  # of the header's bytes, the one that is 2 where there is a write-ahead log
 
 
 def is_database(path: Path) -> bool:
@@ -28,15 +29,16 @@ def is_database(path: Path) -> bool:
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
     """Open a database for as long as it is read.
 
-    Where no write-ahead log lies beside it nobody writes, and not even the files that readers share are made.
+    Where a database has its log beside it while it is used, and there is none, nobody writes: then not even the files
+    that readers share are made. One without such a log is locked for as long as a statement reads.
 
     Raises:
         RecordingError: it is no database, or is damaged.
     """
     if not is_database(path):
         raise RecordingError(f"{path}: must be a SQLite database, got another file")
-    is_still = not path.with_name(f"{path.name}-wal").exists()
-    address = f"file:{in_address(str(path.resolve()))}?mode=ro{'&immutable=1' if is_still else ''}"
+    file = path.resolve()  # beside which its log is, wherever a link to it may lie
+    address = f"file:{in_address(str(file))}?mode=ro{'&immutable=1' if _is_still(file) else ''}"
     connection = sqlite3.connect(address, uri=True, timeout=10.0, isolation_level=None)
     try:
         connection.execute("PRAGMA query_only = 1")
@@ -45,6 +47,12 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
         raise RecordingError(f"{path}: must be a database that can be read, got {quote(str(refused))}") from refused
     finally:
         connection.close()
+
+
+def _is_still(path: Path) -> bool:
+    with path.open("rb") as file:
+        header = file.read(WRITE_VERSION + 1)
+    return header[WRITE_VERSION:] == bytes([LOGGED]) and not path.with_name(f"{path.name}-wal").exists()
 
 
 def tables(connection: sqlite3.Connection) -> set[str]:

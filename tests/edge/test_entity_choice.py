@@ -89,6 +89,16 @@ def test_a_run_that_ended_badly_ended_with_its_newest_state(tmp_path: Path) -> N
     assert rows(read(path)) == [(0.0, 20.0), (60.0, 20.0), (120.0, 20.0), (660.0, 22.0)]
 
 
+def test_a_run_that_ended_badly_and_is_not_migrated_yet_is_no_gap(tmp_path: Path) -> None:
+    runs = [(START - 100.0, START + 150.0, True), (START + 150.0, None, False)]
+    path = build(tmp_path / "ha.db", states((180.0, "22.0")), UNITS, runs)
+    with closing(sqlite3.connect(path)) as database:
+        old = "INSERT INTO states (entity_id, state, last_updated, last_updated_ts) VALUES (?, ?, ?, NULL)"
+        database.executemany(old, [(WARM, "20.0", text(START)), (WARM, "21.0", text(START + 60.0))])
+        database.commit()
+    assert rows(read(path)) == [(0.0, 20.0), (60.0, 21.0), (120.0, 21.0), (180.0, 22.0)]
+
+
 def test_a_state_says_nothing_after_a_day(built: Build) -> None:
     found = read(built(states((0.0, "20.0"), (100_000.0, "21.0"))), period=21_600.0)
     assert [time for time, _ in rows(found)] == [n * 21_600.0 - START % 21_600.0 for n in range(1, 5)]
@@ -107,6 +117,12 @@ def test_of_states_at_the_bound_and_after_it_nothing_is_used(tmp_path: Path) -> 
     future = states(*((200.0 + step, "-5") for step in range(500)))
     found = read(build(tmp_path / "more.db", [*past, *future], UNITS, ALWAYS), period=None, until=START + 200.0)
     assert rows(found) == rows(alone)
+
+
+def test_a_sensor_without_a_state_before_the_bound_is_missing(built: Build) -> None:
+    path = built([*states((0.0, "20.0"), (60.0, "21.0")), *states((130.0, "40.0"), name=DAMP)])
+    found = read(path, until=START + 100.0, warm=WARM, damp=DAMP)
+    assert (rows(found), found.sensors, found.dropped) == ([(0.0, 20.0), (60.0, 21.0)], ("warm",), ("damp",))
 
 
 def test_rows_cannot_be_counted_where_there_are_none(built: Build) -> None:
@@ -195,6 +211,34 @@ def test_a_database_in_use_is_read_and_not_a_byte_of_it_is_changed(tmp_path: Pat
         owner.execute("ROLLBACK")
         after = {file.name: file.read_bytes() for file in tmp_path.iterdir() if not file.name.endswith("-shm")}
     assert after == before
+
+
+def test_through_a_link_a_database_in_use_is_read_up_to_its_newest_state(tmp_path: Path) -> None:
+    path, link = build(tmp_path / "ha.db", states((0.0, "20.0")), UNITS, ALWAYS), tmp_path / "elsewhere" / "link.db"
+    link.parent.mkdir()
+    link.symlink_to(path)
+    with closing(sqlite3.connect(path)) as owner:
+        insert = "INSERT INTO states (state, last_updated_ts, metadata_id) VALUES ('21.0', ?, 1)"
+        owner.execute(insert, (START + 60.0,))
+        owner.commit()  # into the log, which lies beside the file and not beside the link
+        assert rows(read(link)) == [(0.0, 20.0), (60.0, 21.0)]
+
+
+def test_half_a_commit_is_never_read(tmp_path: Path) -> None:
+    path, left = build_old(tmp_path / "ha.db", states((0.0, "20.0")), UNITS), tmp_path / "left"
+    left.mkdir()
+    with closing(sqlite3.connect(path, isolation_level=None)) as owner:
+        owner.execute("PRAGMA cache_size = 1")  # pages are written before the commit
+        owner.execute("BEGIN")
+        owner.executemany(
+            "INSERT INTO states (entity_id, state, last_updated) VALUES (?, '99', ?)",
+            [(WARM, text(START + 60.0 * minute)) for minute in range(1, 2_000)],
+        )
+        for name in ("ha.db", "ha.db-journal"):
+            (left / name).write_bytes((tmp_path / name).read_bytes())
+        owner.execute("ROLLBACK")
+    with pytest.raises(RecordingError, match="must be a database that can be read"):  # only its owner can mend it
+        read(left / "ha.db")
 
 
 def test_a_database_that_nobody_uses_gets_no_files_beside_it(tmp_path: Path) -> None:
