@@ -12,7 +12,8 @@ from typing import TextIO
 
 from edge import bundle, parquet
 from edge.errors import OperatorError, counted
-from edge.history_rows import LATEST, Extract, Page, Rows, check_tables, moment
+from edge.history_cells import LATEST, Page
+from edge.history_rows import Extract, Rows, check_tables, moment
 from edge.recording import STREAM, TIME
 from edge.recording_arrays import stamp
 from edge.replay_files import check_outputs

@@ -1,8 +1,7 @@
 """Read a recorder's database as a table: what a stream's sensors said at one instant is one row.
 
-Where each sensor has a topic of its own its readings come one by one, each at a time of its own. There a row is a cell
-of a grid, as the daemon's: the newest reading of each sensor in it, at the time of the newest of all. The cells are as
-long as the fastest sensor's usual interval, unless the caller knows the period.
+Where each sensor has a topic of its own a row is a cell of a grid (`edge.history_cells`), as long as the fastest
+sensor's usual interval, unless the caller knows the period.
 
 Pages are read in short transactions, so that the recorder may go on and its log stays small.
 """
@@ -11,23 +10,20 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edge.durations import parse_duration
 from edge.errors import ConfigError, ReadingError, RecordingError, counted, quote
 from edge.history import APPLICATION, MICROSECONDS, VERSION
+from edge.history_cells import LATEST, Cells, Page, Readings, lay
 from edge.pace import usual
 from edge.reading import parse_time
 from edge.recording import Recording
-from edge.recording_arrays import Instants, from_arrays
-from edge.rows import Doubles
+from edge.recording_arrays import from_arrays
 
 PAGE = 50_000  # readings that are read together: some 10 MB
 TRIED = 10_000  # readings of a stream that tell its pace
-LATEST = 2**62  # microseconds; no time is later
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,41 +43,6 @@ class Extract:
     streams: tuple[str, ...] | None = None
     period: float | None = None
     rows: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Some rows, in order of time.
-
-    Attributes:
-        times: shape (rows,), microseconds since 1970 UTC.
-        streams: shape (rows,), places among the stream names.
-        values: shape (rows, sensors), nan where nothing was heard.
-    """
-
-    times: Instants
-    streams: NDArray[np.intp]
-    values: Doubles
-
-
-class _Readings(NamedTuple):
-    """Readings in order of time: microseconds, places of stream and column, values; each of shape (readings,)."""
-
-    times: Instants
-    streams: NDArray[np.intp]
-    columns: NDArray[np.intp]
-    values: Doubles
-
-    def only(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> "_Readings":
-        return _Readings(self.times[chosen], self.streams[chosen], self.columns[chosen], self.values[chosen])
-
-    def followed_by(self, later: "_Readings") -> "_Readings":
-        return _Readings(
-            np.concatenate((self.times, later.times)),
-            np.concatenate((self.streams, later.streams)),
-            np.concatenate((self.columns, later.columns)),
-            np.concatenate((self.values, later.values)),
-        )
 
 
 class Rows:
@@ -115,11 +76,10 @@ class Rows:
             self._stream_of[number] = self.stream_names.index(stream)
             self._column_of[number] = self.sensors.index(sensor)
         whole = {stream: bool(whole) for stream, whole, *_ in known}
-        self._cells = [0 if whole[name] else self._cell(place) for place, name in enumerate(self.stream_names)]
-        self._anchors = np.full(len(self.stream_names), LATEST)
+        self._lengths = [0 if whole[name] else self._cell(place) for place, name in enumerate(self.stream_names)]
 
     def pages(self) -> Iterator[Page]:
-        """Yield all rows; those of a stream are in order of time.
+        """Yield all rows, in the order in which they were complete; those of a stream are in order of time.
 
         Raises:
             RecordingError: there is none.
@@ -149,18 +109,12 @@ class Rows:
         return wanted
 
     def _pages(self) -> Iterator[Page]:
-        held = self._readings([])
+        cells, sensors = Cells(self._lengths), len(self.sensors)
         for some, newest in self._read():
-            held = held.followed_by(some)
-            ends, instants = self._cells_of(held)
-            done = ends <= newest
-            if done.any():
-                yield self._page(held.only(done), instants[done])
-            held = held.only(~done)
-        if len(held.times):
-            yield self._page(held, self._cells_of(held)[1])
+            yield from lay(cells.add(some, newest), sensors)
+        yield from lay(cells.finish(), sensors)
 
-    def _read(self) -> Iterator[tuple[_Readings, int]]:
+    def _read(self) -> Iterator[tuple[Readings, int]]:
         """Yield readings, and the time of the newest that was looked at."""
         statement = (
             "SELECT time, sensor, value FROM readings WHERE (time, sensor) > (?, ?) AND time < ? "
@@ -174,7 +128,7 @@ class Rows:
             after = found[-1][:2]
             yield self._readings(found), after[0]
 
-    def _readings(self, found: Sequence[tuple[int, int, float]]) -> _Readings:
+    def _readings(self, found: Sequence[tuple[int, int, float]]) -> Readings:
         times = np.array([time for time, _, _ in found], dtype=np.int64)
         sensors = np.array([sensor for _, sensor, _ in found], dtype=np.intp)
         values = np.array([value for _, _, value in found], dtype=np.float64)
@@ -182,32 +136,7 @@ class Rows:
         known = sensors < len(self._stream_of)
         streams = np.where(known, self._stream_of[np.where(known, sensors, 0)], -1)
         columns = self._column_of[np.where(known, sensors, 0)]
-        return _Readings(times, streams, columns, values).only(streams >= 0)
-
-    def _cells_of(self, held: _Readings) -> tuple[Instants, Instants]:
-        """Return for each reading when its row is complete, and what tells the row from the stream's others."""
-        ends, instants = held.times + 1, held.times.copy()
-        for place, cell in enumerate(self._cells):
-            mine = np.flatnonzero(held.streams == place) if cell else np.empty(0, dtype=np.intp)
-            if len(mine):
-                self._anchors[place] = min(self._anchors[place], held.times[mine[0]])
-                begin = self._anchors[place] - cell // 2
-                instants[mine] = begin + (held.times[mine] - begin) // cell * cell
-                ends[mine] = instants[mine] + cell
-        return ends, instants
-
-    def _page(self, held: _Readings, instants: Instants) -> Page:
-        order = np.lexsort((held.times, instants, held.streams))
-        held, instants = held.only(order), instants[order]
-        begins = np.ones(len(order), dtype=np.bool_)
-        begins[1:] = (np.diff(held.streams) != 0) | (np.diff(instants) != 0)
-        row = np.cumsum(begins) - 1
-        last = np.append(np.flatnonzero(begins)[1:], len(order)) - 1
-        values = np.full((len(last), len(self.sensors)), np.nan)
-        values[row, held.columns] = held.values  # the newest is last, and stays
-        times, streams = held.times[last], held.streams[last]
-        by_time = np.lexsort((streams, times))
-        return Page(times[by_time], streams[by_time], values[by_time])
+        return Readings(times, streams, columns, values).only(streams >= 0)
 
     def _cell(self, place: int) -> int:
         """Return the microseconds of a cell of a stream; 0 where it has no pace yet."""

@@ -7,7 +7,7 @@ from types import ModuleType
 import numpy as np
 
 from edge.errors import OperatorError, RecordingError, quote, unreadable
-from edge.history_rows import Page
+from edge.history_cells import Page
 from edge.recording import STREAM, TIME, Recording, assemble, check_header
 
 HINT = "Parquet needs pyarrow: pip install pyarrow, or take CSV"

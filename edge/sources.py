@@ -9,7 +9,8 @@ from edge.entity_csv import is_entity_csv, read_entity_csv
 from edge.entity_database import is_home_assistant, read_entities
 from edge.errors import RecordingError
 from edge.history import MICROSECONDS
-from edge.history_rows import LATEST, Extract, is_recorder, read_history
+from edge.history_cells import LATEST
+from edge.history_rows import Extract, is_recorder, read_history
 from edge.parquet import read_parquet
 from edge.recording import Recording, read_csv
 from edge.sqlite_reading import is_database, reading

@@ -5,6 +5,7 @@ import gzip
 import math
 import sqlite3
 import sys
+import tracemalloc
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -12,16 +13,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge import cli, history_rows
+from edge import cli, history_cells, history_rows
 from edge.export import export
 from edge.history import MICROSECONDS, Heard, Source
+from edge.history_rows import Extract
 from edge.journal import Journal
 from edge.recorder_config import RecorderConfig
 from edge.recording import Recording, read_csv
 from edge.sources import Wanted, read_source
+from edge.sqlite_reading import reading
 from tests.make_bundles import MOTES
 
 NOW = 1_700_000_000.0
+BOILER, ROOM = Source("boiler", "warm", True), Source("room", "warm", False)
 Rows = Sequence[tuple[str, float, Mapping[str, float]]]  # stream, time, values by sensor
 
 
@@ -111,10 +115,44 @@ def test_the_size_of_a_page_changes_nothing(
     database = record(tmp_path / "recorder.db", rows, whole=whole)
     expected = read_source(database)
     monkeypatch.setattr(history_rows, "PAGE", page)
-    found = read_source(database)
-    order, known = (np.lexsort((one.streams, one.times)) for one in (found, expected))
-    assert np.array_equal(found.times[order], expected.times[known])
-    assert np.array_equal(found.values[order], expected.values[known], equal_nan=True)
+    assert same(read_source(database), expected)
+    monkeypatch.setattr(history_cells, "MOST_VALUES", 5)
+    assert same(read_source(database), expected)
+
+
+@pytest.mark.parametrize("page", [1, 100_000])
+def test_of_streams_of_both_kinds_the_first_rows_do_not_depend_on_what_follows(
+    tmp_path: Path, page: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # seconds   0 10 20 .. 90       a cell of b ends at 95; a speaks at 91 and 92, b at 90
+    monkeypatch.setattr(history_rows, "PAGE", page)
+    past = [Heard(ROOM, round((NOW + 10.0 * step) * MICROSECONDS), float(step), None) for step in range(10)]
+    past += [Heard(BOILER, round((NOW + 91.0 + step) * MICROSECONDS), 50.0 + step, None) for step in range(2)]
+    found = []
+    for future in (0, 1, 20):
+        path = tmp_path / f"{future}.db"
+        journal = Journal(path, RecorderConfig(database=path))
+        later = [Heard(ROOM, round((NOW + 100.0 + step) * MICROSECONDS), -1.0, None) for step in range(future)]
+        journal.add([*past, *later])
+        journal.close()
+        found.append(read_source(path, Wanted(period=10.0), rows=11))
+    assert found[0].values.ravel().tolist() == [*(float(step) for step in range(9)), 50.0, 51.0]
+    assert all(same(one, found[0]) for one in found)
+
+
+def test_many_sensors_do_not_make_a_page_that_fills_the_memory(tmp_path: Path) -> None:
+    rows = [("a", NOW + step, {f"sensor{step % 1_000}": 1.0}) for step in range(20_000)]
+    database = record(tmp_path / "recorder.db", rows)
+    tracemalloc.start()
+    try:
+        with reading(database) as connection:
+            pages = history_rows.Rows(database, connection, Extract()).pages()
+            count = sum(len(page.times) for page in pages)
+            most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert count == 20_000
+    assert most < 40_000_000  # the table as a whole has 160 MB
 
 
 def test_sensors_with_topics_of_their_own_share_a_row_for_each_period(tmp_path: Path) -> None:
