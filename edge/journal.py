@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from edge.database_file import Owner, set_aside
 from edge.durations import SECONDS
 from edge.errors import OperatorError, counted
-from edge.history import MICROSECONDS, TOGETHER, Heard, History, Owner, explain, is_damaged, set_aside
+from edge.history import MICROSECONDS, TOGETHER, Heard, History, explain, is_damaged
 from edge.recorder_config import RecorderConfig
 from edge.vigil import Notice
 

@@ -134,6 +134,7 @@ DIAGRAM: dict[str, set[str]] = {
         "edge.workers",
     },
     "edge.daily": {"edge.clock", "edge.rows", "edge.tail"},
+    "edge.database_file": {"edge.errors"},
     "edge.demo": {
         "edge.bundle",
         "edge.clock",
