@@ -51,6 +51,7 @@ class Freshness:
             self._last[row] = (values, time)
             return Sifted(values, 0)
         known, heard_at = before
+        known = (*known, *[nan] * (len(values) - len(known)))  # where sensors are met one after the other
         if time is not None and time == heard_at:
             return Sifted((nan,) * len(values), sum(not isnan(value) for value in values))
         self._last[row] = (_newest(known, values), time)

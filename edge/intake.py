@@ -3,15 +3,15 @@
 Nothing here has a clock, a file or a log.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import isnan
 
 from edge.addresses import MOST_TOPICS, Address, Addresses, Refused, Table
 from edge.counts import ReadingCounts
 from edge.errors import ConfigError, ReadingError
 from edge.history import MICROSECONDS, Heard, Source
+from edge.intake_counts import IntakeCounts, Refuser
 from edge.mailbox import Message
 from edge.message import Outgoing
 from edge.payloads import SPARKPLUG, Dialect
@@ -19,6 +19,7 @@ from edge.payloads.numbers import LONGEST, MOST, find_numbers
 from edge.payloads.rules import find_zone
 from edge.payloads.sparkplug import DEATHS, PREFIX, parse_topic
 from edge.reading import Decoded
+from edge.repetition import Repetition
 from edge.sparkplug import Host
 from edge.stream_config import StreamConfig
 from edge.tables import join_path
@@ -28,28 +29,6 @@ from edge.vigil import FirstRefusals
 MOST_SENSORS = 10_000  # of all streams together; a stranger's million names must not fill the memory
 OPEN = ("json", "zigbee2mqtt", "tasmota")  # dialects whose payloads are JSON, so that every number can be found
 RESERVED = {"time", "stream"}  # columns of a recording that are no sensors
-
-
-@dataclass(slots=True)
-class IntakeCounts:
-    """What became of the payloads.
-
-    Attributes:
-        payloads: heard.
-        retained: old values that the broker had kept; never taken as new measurements.
-        unrouted: of no stream.
-        refused: payloads, or values in them, that are no readings, by reason.
-    """
-
-    payloads: int = 0
-    retained: int = 0
-    unrouted: int = 0
-    refused: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def all_refused(self) -> int:
-        """How many were refused for whatever reason."""
-        return self.retained + self.unrouted + sum(self.refused.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +68,7 @@ class Recorded:
         self._takes_all = self.is_open and config.dialect in OPEN and self.whole
         words = self.sensors or ["value"]  # of a bare payload that nobody has named
         self.decoder: Dialect | None = config.decoder(words)
+        self.repeats = self.whole and self.decoder is not None and self.decoder.repeats
         self._zone = find_zone(config.timezone)
 
     def meet(self, topic: str) -> bool:
@@ -100,7 +80,7 @@ class Recorded:
             self.sensors += [] if words[SENSOR] in self.sensors else [words[SENSOR]]
         return True
 
-    def decode(self, message: Message, sensor: int | None, refuse: "Refuser") -> Said:
+    def decode(self, message: Message, sensor: int | None, refuse: Refuser) -> Said:
         """Read a payload.
 
         Raises:
@@ -126,19 +106,6 @@ class Recorded:
         return Said(decoded.time, values)
 
 
-class Refuser:
-    """Count what is refused of one table's topic."""
-
-    def __init__(self, counts: IntakeCounts, firsts: FirstRefusals, table: str, topic: str) -> None:
-        """Take whose it is."""
-        self._counts, self._firsts, self._table, self._topic = counts, firsts, table, topic
-
-    def __call__(self, wrong: ReadingError) -> None:
-        """Count one."""
-        self._counts.refused[wrong.reason] += 1
-        self._firsts.note(self._table, self._topic, wrong.reason, wrong.detail)
-
-
 class Intake:
     """Take messages.
 
@@ -160,6 +127,7 @@ class Intake:
         self._host = Host(nodes, ReadingCounts()) if nodes else None
         self._found: dict[str, Address | None] = {}
         self._sources: dict[tuple[str, str], Source] = {}
+        self._repetition = Repetition()
 
     def take(self, message: Message) -> list[Heard]:
         """Return what a message says."""
@@ -220,7 +188,13 @@ class Intake:
         lost = sum(source is None for source, _ in sources)
         if lost:
             refuse(ReadingError("sensors_refused", f"{lost} beyond the first {MOST_SENSORS}"))
-        return [Heard(source, when, value, lag) for source, value in sources if source is not None]
+        heard = [Heard(source, when, value, lag) for source, value in sources if source is not None]
+        return self._sift(stream, said.time, heard) if table.repeats else heard
+
+    def _sift(self, stream: str, time: float | None, heard: list[Heard]) -> list[Heard]:
+        fresh = self._repetition.sift(stream, time, heard)
+        self.counts.repeated += len(heard) - len(fresh)
+        return fresh
 
     def _source(self, table: Recorded, stream: str, sensor: str) -> Source | None:
         known = self._sources.get((stream, sensor))

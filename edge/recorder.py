@@ -93,10 +93,10 @@ class Recorder:
         held = (
             f", {counted(self._trust.waiting, 'message')} wait for the clock to be set" if self._trust.waiting else ""
         )
-        deleted = counts.expired + counts.displaced
+        repeated, deleted = counts.repeated + self.intake.counts.repeated, counts.expired + counts.displaced
         return (
             f"{counted(counts.recorded, 'reading')} recorded{waiting}{held}, {counted(sensors, 'sensor')} in "
-            f"{counted(streams, 'stream')}; {refused} refused, {counts.repeated} repeated, {lost} dropped, "
+            f"{counted(streams, 'stream')}; {refused} refused, {repeated} repeated, {lost} dropped, "
             f"{deleted} deleted; {self._journal.bytes() / 1e6:.1f} MB{_written()}"
         )
 

@@ -144,6 +144,33 @@ def test_every_number_is_found_in_the_dialects_that_write_json_each_with_its_own
     }
 
 
+@pytest.mark.parametrize("names", [(), ("temperature", "humidity")])
+def test_what_zigbee2mqtt_only_repeats_is_no_more_recorded_than_it_is_judged(names: tuple[str, ...]) -> None:
+    taken = listening(*names, topic="zigbee2mqtt/{name}", dialect="zigbee2mqtt")
+    said = [
+        heard(taken, f"zigbee2mqtt/{stream}", content)
+        for stream, content in (
+            ("fridge", {"temperature": 4.5}),
+            ("fridge", {"temperature": 4.5, "humidity": 60}),  # the first that is heard of the humidity
+            ("fridge", {"temperature": 4.5, "humidity": 61}),
+            ("attic", {"temperature": 4.5, "humidity": 61}),
+            ("fridge", {"temperature": 4.5, "humidity": 61}),  # nothing moved: the device spoke
+            ("fridge", {"temperature": 4.75, "humidity": 61, "last_seen": 1_699_999_990_000}),
+            ("fridge", {"temperature": 5.0, "humidity": 62, "last_seen": 1_699_999_990_000}),  # nobody spoke
+        )
+    ]
+    assert said == [
+        {"temperature": 4.5},
+        {"humidity": 60.0},
+        {"humidity": 61.0},
+        {"temperature": 4.5, "humidity": 61.0},
+        {"temperature": 4.5, "humidity": 61.0},
+        {"temperature": 4.75},
+        {},
+    ]
+    assert taken.counts.repeated == 5
+
+
 def test_a_bare_dialect_is_recorded_sensor_by_sensor() -> None:
     taken = listening(topic="{node}/sensor/{sensor}/state", dialect="esphome")
     assert heard(taken, "attic/sensor/warm/state", b"19.4") == {"warm": 19.4}
