@@ -3,12 +3,16 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edge.errors import OperatorError, RecordingError, quote, unreadable
 from edge.history_cells import Page
 from edge.recording import STREAM, TIME, Recording, assemble, check_header
+
+if TYPE_CHECKING:
+    from pyarrow import ChunkedArray
 
 HINT = "Parquet needs pyarrow: pip install pyarrow, or take CSV"
 
@@ -35,7 +39,8 @@ def read_parquet(path: Path, *, rows: int | None = None, until: float | None = N
     if not table.num_rows:
         raise RecordingError(f"{path}: must have rows, got none")
     table = table.slice(0, rows)
-    columns = [[_cell(cell) for cell in table.column(name).to_pylist()] for name in table.column_names]
+    whole = [_to_microseconds(arrow, column) for column in table.columns]
+    columns = [[_cell(cell) for cell in column.to_pylist()] for column in whole]
     return assemble(path, table.column_names, columns, until=until)
 
 
@@ -83,6 +88,14 @@ def _arrow(path: Path) -> ModuleType:
         raise OperatorError(f"{path}: {HINT}") from None
     assert isinstance(pyarrow, ModuleType)
     return pyarrow
+
+
+def _to_microseconds(arrow: ModuleType, column: "ChunkedArray") -> "ChunkedArray":
+    """Cut nanoseconds, which pandas writes, down to what Python's times hold; other columns stay as they are."""
+    kind = column.type
+    if not arrow.types.is_timestamp(kind) or kind.unit != "ns":
+        return column
+    return column.cast(arrow.timestamp("us", kind.tz), safe=False)
 
 
 def _cell(cell: object) -> str:

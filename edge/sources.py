@@ -45,13 +45,16 @@ def read_source(path: Path, wanted: Wanted = ALL, *, rows: int | None = None, un
         RecordingError: it cannot be read, or something must be chosen first.
     """
     if path.suffix.lower() == ".parquet":
+        _refuse_streams(path, wanted)
         return read_parquet(path, rows=rows, until=until)
     if path.is_file():  # nothing of a pipe may be read twice
         if path.suffix.lower() in DATABASES or is_database(path):
             return _read_database(path, wanted, rows=rows, until=until)
         if is_entity_csv(path):
             _refuse_rows(path, rows)
+            _refuse_streams(path, wanted)
             return read_entity_csv(path, _choice(wanted, until))
+    _refuse_streams(path, wanted)
     return read_csv(path, rows=rows, until=until)
 
 
@@ -59,6 +62,7 @@ def _read_database(path: Path, wanted: Wanted, *, rows: int | None, until: float
     with reading(path) as connection:
         if is_home_assistant(connection):
             _refuse_rows(path, rows)
+            _refuse_streams(path, wanted)
             return read_entities(path, connection, _choice(wanted, until))
         if not is_recorder(connection):
             raise RecordingError(f"{path}: must be a database of `tidegate record` or Home Assistant, got another's")
@@ -69,6 +73,11 @@ def _read_database(path: Path, wanted: Wanted, *, rows: int | None, until: float
 
 def _choice(wanted: Wanted, until: float | None) -> Choice:
     return Choice(streams=wanted.entities, statistics=wanted.statistics, period=wanted.period, until=until)
+
+
+def _refuse_streams(path: Path, wanted: Wanted) -> None:
+    if wanted.streams is not None:
+        raise RecordingError(f"{path}: --streams: must be of a recorder's database, which this is not: leave it out")
 
 
 def _refuse_rows(path: Path, rows: int | None) -> None:

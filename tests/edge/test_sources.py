@@ -9,7 +9,8 @@ import pytest
 
 from edge.errors import OperatorError
 from edge.recording import read_csv
-from edge.sources import read_source
+from edge.sources import Wanted, read_source
+from tests.home_assistant import build
 from tests.make_bundles import MOTES
 
 
@@ -39,3 +40,22 @@ def test_a_parquet_file_is_known_by_its_name(tmp_path: Path, name: str) -> None:
 def test_a_file_that_is_not_there_is_told_in_one_line(tmp_path: Path, name: str) -> None:
     with pytest.raises(OperatorError, match=r"must be a readable file, there is none|Parquet needs pyarrow"):
         read_source(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["table.csv", "table.parquet", "history.csv", "home-assistant_v2.db"])
+def test_streams_are_never_asked_for_in_vain(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    if name == "home-assistant_v2.db":
+        build(path, [("sensor.a", 1.7e9, "20")], {"sensor.a": ""})
+    else:
+        path.write_text("entity_id,state,last_changed\n" if name == "history.csv" else "time,warm\n1,20\n")
+    with pytest.raises(OperatorError, match="--streams: must be of a recorder's database, which this is not"):
+        read_source(path, Wanted(streams=("boiler",)))
+
+
+def test_nanoseconds_of_a_parquet_file_are_read_to_the_microsecond(tmp_path: Path) -> None:
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    times = pyarrow.array([1_700_000_000_000_001_999, 1_700_000_060_000_000_000], pyarrow.timestamp("ns", "UTC"))
+    parquet.write_table(pyarrow.table({"time": times, "warm": [20.0, 21.0]}), tmp_path / "of-pandas.parquet")
+    found = read_source(tmp_path / "of-pandas.parquet")
+    assert found.times.tolist() == [1_700_000_000.000001, 1_700_000_060.0]
