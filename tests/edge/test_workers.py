@@ -2,13 +2,15 @@
 
 import json
 import os
+import pickle
 import random
 import signal
 import time
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from multiprocessing import Pipe
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ from edge.health import Latencies
 from edge.line import Line
 from edge.mailbox import Counters, Inbox, Message
 from edge.shards import Shards
+from edge.worker import Look
 from tests.conftest import HOST, Mosquitto
 from tests.edge.conftest import learned_by_hand
 from tests.edge.test_live import Row, assert_same, in_bursts, mingled, payload
@@ -206,6 +209,36 @@ def test_messages_that_two_workers_died_of_are_given_up_and_the_rest_goes_on(
     assert not kept.failure
     assert kept.process is not None
     assert not lives(kept.process.pid)
+
+
+@pytest.fixture
+def kept(bundle: Path) -> Iterator[keeper.Keeper]:
+    """Return a keeper whose worker takes orders and answers nothing."""
+    config = Config.from_table(tomllib.loads(TABLE.format(bundle=bundle, node="kept")))
+    kept = keeper.Keeper(config, 1, Inbox(100, Counters()))
+    ours, theirs = Pipe()
+    with ours, theirs:
+        kept._pipe = ours
+        yield kept
+
+
+def test_orders_are_journalled_at_their_size_though_nothing_was_heard(kept: keeper.Keeper) -> None:
+    for second in range(100):
+        kept._order((), look=Look(float(second), 0.0))
+    assert kept._bytes >= 100 * len(pickle.dumps(kept._journal[0]))
+    kept._keep_state(b"", kept._last)
+    assert kept._bytes == 0
+
+
+def test_an_order_that_is_given_up_is_no_longer_counted_for_the_journal(kept: keeper.Keeper) -> None:
+    kept._order([Message("plant/a/climate", bytes(10_000), False, 0.0)], look=Look(0.0, 0.0))
+    kept._give_up_the_poisonous()
+    assert kept._bytes > 10_000
+    kept._give_up_the_poisonous()
+    assert (kept.poisonous, kept._journal[0].messages, kept._journal[0].look) == (1, (), None)
+    assert kept._bytes < 10_000
+    kept._keep_state(b"", kept._last)
+    assert kept._bytes == 0
 
 
 def test_a_worker_that_never_says_a_word_ends_the_daemon(monkeypatch: pytest.MonkeyPatch, bundle: Path) -> None:
