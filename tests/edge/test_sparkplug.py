@@ -462,6 +462,21 @@ def test_one_worker_hears_all_of_sparkplug() -> None:
     assert len({shards(f"other/{name}", retained=False) for name in range(30)}) > 1
 
 
+def test_feedback_on_a_stream_of_sparkplug_goes_to_the_worker_that_serves_it_and_the_stream_is_known_as_born() -> None:
+    streams = Config.from_table(tomllib.loads(PLANT)).streams
+    shards = Shards([Table(name, table, ["warm", "damp"]) for name, table in streams.items()], 8, "tidegate/edge1/")
+    line = line_of("[node]\nfeedback = true\n" + PLANT)
+    for device in ("drive", "saw", "drill", "one-too-many"):
+        topic = f"spBv1.0/plant/DBIRTH/press/{device}"
+        shards(topic, retained=False)
+        hear(line, topic, birth(1))
+    shards(DDEATH, retained=False)
+    assert list(shards.born) == list(line.born)
+    assert len(shards.born) == 3
+    for stream in ("plant-press-drive", "plant-press-saw", "plant-press-drill"):
+        assert shards(f"tidegate/edge1/{stream}/feedback", retained=False) == NODES
+
+
 # The extra
 
 
