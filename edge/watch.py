@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import inf
+from math import inf, nan
 
 import numpy as np
 
@@ -49,8 +49,8 @@ class Watch:
         """
         usual = learned.usual
         self._streams = streams
-        self._silence = Silence(learned.period, usual.silent * learned.period)
-        self._frozen = Frozen(usual.flat)
+        self._silence = Silence(learned.period, np.where(usual.heard, usual.silent * learned.period, nan))
+        self._frozen = Frozen(usual.flat, usual.moved)
         self._limits = Limits()
         self._quality = Quality()
         self._tells_quality: list[tuple[int, ...]] = []

@@ -84,6 +84,20 @@ def test_a_stuck_sensor_is_frozen_and_a_constant_one_is_not() -> None:
     assert closed["phase"] == "close"
 
 
+def test_a_sensor_that_training_saw_standing_all_the_time_or_never_is_not_frozen() -> None:
+    # training   warm says 20.0 for 50 samples; damp is not heard at all, which leaves its bounds the wrong way round
+    usual = Usual(np.array([20.0, 1e300]), np.array([20.0, -1e300]), np.array([50.0, 0.0]), np.array([1.0, 1.0]))
+    line = line_of(usual=usual)
+    assert of("event", tell_steps(line, PRESS, range(400))) == []
+
+
+def test_a_sensor_that_training_never_heard_is_silent_no_sooner_than_one_that_nobody_knows() -> None:
+    usual = Usual(np.array([15.0, 1e300]), np.array([25.0, -1e300]), np.array([5.0, 0.0]), np.array([1.0, 1.0]))
+    line = line_of(usual=usual)
+    tell_steps(line, PRESS, range(3))
+    assert [carriers(event) for event in of("event", line.look(2000.0, 0.0))] == [["warm"]]
+
+
 def test_what_cannot_be_is_out_of_range_and_no_measurement() -> None:
     line = line_of(limited(-40.0, 125.0))
     published = tell_steps(line, PRESS, range(20))
