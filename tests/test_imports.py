@@ -481,6 +481,7 @@ DIAGRAM: dict[str, set[str]] = {
         "edge.learned",
         "edge.limits",
         "edge.quality",
+        "edge.reading",
         "edge.rows",
         "edge.silence",
     },

@@ -110,6 +110,15 @@ def test_what_cannot_be_is_out_of_range_and_no_measurement() -> None:
     assert not any(state["anomaly"] for state in states)
 
 
+def test_a_sensor_that_says_what_cannot_be_is_not_silent_besides() -> None:
+    line = line_of(limited(-40.0, 125.0))
+    published = tell_steps(line, PRESS, range(20))
+    for step in range(20, 2000):
+        published += tell(line, PRESS, climate(step, warm=999.0, damp=30.0 + wavy(step)), step)
+        published += line.look(10.0 * step, 0.0)
+    assert phases(published) == [("range", "open")]
+
+
 def test_the_training_datas_range_is_a_limit_where_it_is_asked_for() -> None:
     usual = Usual(np.array([15.0, 40.0]), np.array([25.0, 60.0]), *[unknown(2).flat] * 2)
     asked = CLIMATE + "[streams.plant.detection]\nlearned_limits = true\n"
