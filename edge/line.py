@@ -102,7 +102,8 @@ class Line:
             self._take(target, topic, decoded=decoded, received_at=received_at)
         except ReadingError as refused:
             self._refuse(target.route, topic, refused.reason, refused.detail)
-            target.route.service.refuse(target.row, received_at, target.sensors)
+            if refused.reason != "missing":  # that one speaks of something else
+                target.route.service.refuse(target.row, received_at, target.sensors)
 
     def advance(self) -> list[Outgoing]:
         """Judge all samples that wait and return what is to be published, in order."""

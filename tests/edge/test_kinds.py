@@ -138,6 +138,14 @@ def test_payloads_that_cannot_be_read_are_told_as_such() -> None:
     assert len(of("state", published)) == 15
 
 
+def test_payloads_that_speak_of_something_else_are_no_fault_of_the_sensors() -> None:
+    line = line_of(CACHED)
+    payloads = [b'{"action": "single", "linkquality": 80}'] * 30
+    published = [news for step, one in enumerate(payloads) for news in tell(line, "zigbee2mqtt/attic", one, step)]
+    assert of("event", published) == []
+    assert line.counts.refused == {"missing": 30}
+
+
 def test_each_kind_can_be_switched_off_for_a_stream_and_for_a_sensor() -> None:
     only = CLIMATE + '[streams.plant.detection]\nkinds = ["silence"]\n'
     line = line_of(only)
