@@ -105,15 +105,16 @@ class Silence:
         """
         self._since = since
         held = slice(0, streams)
-        quiet = now - np.maximum(self._heard[held], since)
+        heard = np.where(self._heard[held] > now, since, self._heard[held])  # later than now: the clock was set back
+        quiet = now - np.maximum(heard, since)
         borne = self._borne(held, now)
         found = self._wanted[held] & ~self._silent[held] & (quiet > borne)  # nan is not larger
         findings = []
         for row, sensor in np.argwhere(found).tolist():
             self._silent[row, sensor] = True
             self.patience.tell(row, sensor, now)
-            most, seconds, heard = borne[row, sensor].item(), quiet[row, sensor].item(), self._heard[row, sensor].item()
-            findings.append(Finding(row, sensor, "silence", True, heard, seconds / most, 0.0, seconds, most))
+            most, seconds, begun = borne[row, sensor].item(), quiet[row, sensor].item(), heard[row, sensor].item()
+            findings.append(Finding(row, sensor, "silence", True, begun, seconds / most, 0.0, seconds, most))
         return findings
 
     def _borne(self, rows: At, now: float) -> Doubles:

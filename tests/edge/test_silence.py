@@ -162,3 +162,11 @@ def test_a_clock_that_is_set_back_makes_nobody_silent() -> None:
     hear(watch, 1000.0, True)
     assert look(watch, 1030.0) == []
     assert len(look(watch, 1200.0)) == 1
+
+
+def test_who_died_before_the_clock_was_set_back_is_silent_too() -> None:
+    watch = silence(60.0)
+    hear(watch, 1e9, True)
+    assert look(watch, 1000.0, since=1000.0) == []
+    (found,) = look(watch, 1181.0, since=1000.0)
+    assert (found.time, found.actual) == (1000.0, 181.0)
