@@ -5,8 +5,7 @@ from math import nan
 from typing import NamedTuple
 
 from edge.event import Carrier, Event, Peak, event_id
-
-SET_BACK = 60.0  # seconds by which a look may be older than what was said; more is a clock that was set back
+from edge.listening import SET_BACK
 
 
 class _Span(NamedTuple):

@@ -15,6 +15,7 @@ from math import inf, log
 import numpy as np
 
 from edge.finding import Finding, over
+from edge.listening import SET_BACK
 from edge.patience import Patience
 from edge.rows import At, Bools, Doubles, any_of, grow, some
 from edge.vigil import patience
@@ -105,7 +106,7 @@ class Silence:
         """
         self._since = since
         held = slice(0, streams)
-        heard = np.where(self._heard[held] > now, since, self._heard[held])  # later than now: the clock was set back
+        heard = np.where(self._heard[held] > now + SET_BACK, since, self._heard[held])
         quiet = now - np.maximum(heard, since)
         borne = self._borne(held, now)
         found = self._wanted[held] & ~self._silent[held] & (quiet > borne)  # nan is not larger

@@ -318,7 +318,7 @@ DIAGRAM: dict[str, set[str]] = {
     "edge.load": {"edge.clock", "edge.learned"},
     "edge.loopback": {"edge.errors", "edge.packets"},
     "edge.mailbox": {"edge.message"},
-    "edge.maintenance": {"edge.event"},
+    "edge.maintenance": {"edge.event", "edge.listening"},
     "edge.manifest": {
         "edge.errors",
         "edge.evidence",
@@ -430,7 +430,7 @@ DIAGRAM: dict[str, set[str]] = {
         "edge.payloads.sparkplug",
         "edge.vigil",
     },
-    "edge.silence": {"edge.finding", "edge.patience", "edge.rows", "edge.vigil"},
+    "edge.silence": {"edge.finding", "edge.listening", "edge.patience", "edge.rows", "edge.vigil"},
     "edge.snapshot": {"edge.learned", "edge.line", "edge.runtime"},
     "edge.source_options": {"edge.entity_choice", "edge.recording", "edge.sources"},
     "edge.sources": {

@@ -170,3 +170,9 @@ def test_who_died_before_the_clock_was_set_back_is_silent_too() -> None:
     assert look(watch, 1000.0, since=1000.0) == []
     (found,) = look(watch, 1181.0, since=1000.0)
     assert (found.time, found.actual) == (1000.0, 181.0)
+
+
+def test_a_look_that_is_older_than_what_was_heard_finds_nobody_silent() -> None:
+    watch = silence(60.0)
+    hear(watch, 5000.0, True)
+    assert look(watch, 4998.0, since=0.0) == []
