@@ -10,6 +10,7 @@ import threading
 import time
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import paho.mqtt.client as paho
@@ -371,6 +372,24 @@ def test_no_more_nodes_and_metrics_are_remembered_than_is_allowed(monkeypatch: p
     say(host, DDEATH, payload(3))
     say(host, SAW.format("DBIRTH"), birth(4))
     assert reason(host, DDATA.replace("press", "mill"), data(5, 1.0)) == "streams_refused"
+
+
+@pytest.mark.parametrize(
+    "metrics", [[], [metric("", alias, datatype=10, double_value=1.0) for alias in range(4)]], ids=["empty", "nameless"]
+)
+def test_births_that_name_nothing_fill_no_memory_either(
+    monkeypatch: pytest.MonkeyPatch, metrics: list[Mapping[str, object]]
+) -> None:
+    monkeypatch.setattr(sparkplug, "MOST_METRICS", 40)
+    host = host_of()
+    for device in range(100):
+        with suppress(ReadingError):
+            say(host, f"spBv1.0/plant/DBIRTH/press/d{device}", payload(None, *metrics))
+    (node,) = host._nodes.values()
+    assert sum(max(1, len(life.aliases)) for life in node.lives.values()) == 40
+    for device in range(100):
+        say(host, f"spBv1.0/plant/DDEATH/press/d{device}", payload(None))
+    assert (node.lives, host._metrics) == ({}, 0)
 
 
 def test_streams_beyond_the_most_are_refused_and_their_numbers_followed() -> None:
