@@ -338,3 +338,36 @@ def test_a_line_that_was_kept_goes_on_as_the_one_that_was_not() -> None:
                 line, topic, climate(step, warm=20.0 + step % 3), step
             )
     assert health.report(kept, Latencies()) == health.report(line, Latencies())
+
+
+@pytest.mark.parametrize("at", [300, 1850])
+def test_events_of_every_kind_go_on_in_a_line_that_was_kept(at: int) -> None:
+    # step       0 … 199   200 … 699                  700 … 1899     1900 … 1999
+    # a/press    calm      stuck, at 205 out of range  silent         calm
+    # a/saw      calm      unreadable                  calm           worked at from 1800 on
+    bundles = {BUNDLE: (learned_by_hand(), ByHand())}
+    toml = "[node]\nfeedback = true\n" + CLIMATE + "[streams.plant.detection.sensors.warm]\nhigh = 80.0\n"
+    line = Line(Config.from_table(tomllib.loads(toml)), bundles)  # type: ignore[arg-type]
+    press, saw, feedback = "plant/a/press/climate", "plant/a/saw/climate", "tidegate/edge1/a-saw/feedback"
+    kept, told, told_by_kept = line, [], []
+    for step in range(2000):
+        said: list[tuple[str, bytes]] = []
+        warm = 20.0 + 0.1 * (step % 3)
+        if step < 700 or step >= 1900:
+            said.append(
+                (press, climate(step, warm=999.0 if 205 <= step < 215 else 20.0 if 200 <= step < 700 else warm))
+            )
+        said.append((saw, climate(step, warm=warm) if step < 200 or step >= 700 else b"{"))
+        if step == 1800:
+            said.append((feedback, b'{"feedback": "maintenance", "for": 600}'))
+        if step == at:
+            kept = snapshot.restore(snapshot.save(line, bundles), bundles)  # type: ignore[arg-type]
+        for one, news in ((line, told), (kept, told_by_kept))[: 1 + (kept is not line)]:
+            news.extend(new for topic, content in said for new in tell(one, topic, content, step))
+            news.extend(one.look(10.0 * step, 0.0))
+    after = len(told) - len(told_by_kept)
+    assert told[after:] == told_by_kept
+    events = [json.loads(news.payload) for news in told if news.topic.endswith("/event")]
+    assert {event["kind"] for event in events} >= {"silence", "frozen", "range", "quality", "maintenance"}
+    opened, closed = ([event["id"] for event in events if event["phase"] == phase] for phase in ("open", "close"))
+    assert len(opened) == len(set(opened)) == len(set(closed)) == len(closed)
