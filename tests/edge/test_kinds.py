@@ -146,6 +146,13 @@ def test_payloads_that_speak_of_something_else_are_no_fault_of_the_sensors() -> 
     assert line.counts.refused == {"missing": 30}
 
 
+@pytest.mark.parametrize("payload", [b'{"warm": "broken"}', b'{"warm": "broken", "wet": 3}'])
+def test_of_a_payload_that_cannot_be_read_in_part_only_that_part_is_told(payload: bytes) -> None:
+    line = line_of(CLIMATE + '[streams.plant.sensors]\ndamp = "moist"\n')
+    published = [news for step in range(10) for news in tell(line, PRESS, payload, step)]
+    assert [carriers(event) for event in of("event", published)] == [["warm"]]
+
+
 def test_each_kind_can_be_switched_off_for_a_stream_and_for_a_sensor() -> None:
     only = CLIMATE + '[streams.plant.detection]\nkinds = ["silence"]\n'
     line = line_of(only)
