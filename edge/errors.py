@@ -16,13 +16,15 @@ class ReadingError(ValueError):
     Attributes:
         reason: one word of a small fixed set; it names the counter in the health message.
         detail: what was received, quoted and cut.
+        places: of the sensors whose values are refused, among those looked for; empty where it is the payload.
     """
 
-    def __init__(self, reason: str, detail: str) -> None:
+    def __init__(self, reason: str, detail: str, places: Sequence[int] = ()) -> None:
         """Keep the counter's name beside what was received."""
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+        self.places = tuple(places)
 
 
 @dataclass(frozen=True, slots=True)

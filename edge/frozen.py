@@ -18,7 +18,7 @@ from edge.rows import At, Bools, Doubles, Floats, any_of, grow, some
 
 FACTOR = 3.0  # times the longest usual run that are borne
 LEAST = 30.0  # samples that are borne of every sensor
-MOVED = 20.0  # changes to hear before a sensor is judged of which training tells nothing
+MOVED = 20.0  # changes to hear before a sensor is judged that did not move in training
 GROWTH = 1.5  # times the longest usual run that are learned of one that was told
 
 
@@ -28,15 +28,16 @@ class Frozen:
     State kept for each: its last value, the run of it, the longest run, the changes heard, and whether it is frozen.
     """
 
-    def __init__(self, runs: Doubles) -> None:
+    def __init__(self, runs: Doubles, moved: Bools) -> None:
         """Start with no stream.
 
         Args:
             runs: shape (sensors,), samples of the longest run in the training data; nan where nobody knows.
+            moved: shape (sensors,), whether a sensor moved there: one that stood all the time has no longest run.
         """
         sensors = len(runs)
         self._usual = np.where(np.isnan(runs), 0.0, runs)
-        self._known = ~np.isnan(runs)
+        self._moved = moved
         self._last: Doubles = np.zeros((0, sensors))
         self._run: Floats = np.zeros((0, sensors), dtype=np.float32)
         self._longest: Floats = np.zeros((0, sensors), dtype=np.float32)
@@ -54,7 +55,7 @@ class Frozen:
         self._longest = grow(self._longest, capacity, 0.0)
         self._longest[held:] = self._usual
         self._changes = grow(self._changes, capacity, 0.0)
-        self._changes[held:] = np.where(self._known, MOVED, 0.0)
+        self._changes[held:] = np.where(self._moved, MOVED, 0.0)
         self._begun = grow(self._begun, capacity, 0.0)
         self._frozen = grow(self._frozen, capacity, 0)
         self._wanted = grow(self._wanted, capacity, 0)

@@ -40,6 +40,7 @@ HUNG = 30.0  # seconds of silence after which a worker is killed; it speaks ever
 AGAIN = 1.0  # seconds until a snapshot is asked for again that could not be taken
 JOURNAL = 8 * 2**20  # bytes of payload that are kept at least before a snapshot is asked for
 OVERHEAD = 150  # bytes of a message that is kept, beside its payload
+ORDER = 300  # bytes of an order that is kept, beside its messages: where nobody speaks there is one a second
 QUICK = 5.0  # seconds; a worker that dies sooner is given a pause
 PAUSE = 0.5  # seconds
 STILLBORN = 3  # deaths in a row before a first word, after which this process ends too
@@ -197,9 +198,9 @@ class Keeper:
         wants_report: bool = False,
     ) -> None:
         assert self._pipe is not None
-        self._bytes += _size(messages)
         self._last += 1
         order = Order(self._last, messages, look, is_silent=False, wants_snapshot=False, wants_report=False)
+        self._bytes += _size(order)
         self._journal.append(order)
         order = order._replace(wants_snapshot=wants_snapshot, wants_report=wants_report)
         self._pipe.send(order)
@@ -234,7 +235,7 @@ class Keeper:
         """Replace the last snapshot, and forget the orders that are in the new one."""
         self._kept = kept
         while self._journal and self._journal[0].number <= done:
-            self._bytes -= _size(self._journal.popleft().messages)
+            self._bytes -= _size(self._journal.popleft())
 
     def _let_go(self) -> None:
         """Hear the end of what is under way, and what was counted, and hang up."""
@@ -279,12 +280,12 @@ class Keeper:
         if suspect is not None and number == self._suspect:
             self.poisonous += len(suspect.messages)
             log.error("worker %d: %d messages are given up, two died of them", self._number, len(suspect.messages))
-            self._journal = deque(
-                order._replace(messages=()) if order.number == number else order for order in self._journal
-            )
+            empty = suspect._replace(messages=(), look=None)
+            self._bytes -= _size(suspect) - _size(empty)
+            self._journal = deque(empty if order.number == number else order for order in self._journal)
         self._suspect = number
 
 
-def _size(messages: Sequence[Message]) -> int:
-    """Return how many bytes messages take that are kept."""
-    return sum(len(message.payload) + OVERHEAD for message in messages)
+def _size(order: Order) -> int:
+    """Return how many bytes an order takes that is kept."""
+    return ORDER + sum(len(message.payload) + OVERHEAD for message in order.messages)

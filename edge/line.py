@@ -102,7 +102,8 @@ class Line:
             self._take(target, topic, decoded=decoded, received_at=received_at)
         except ReadingError as refused:
             self._refuse(target.route, topic, refused.reason, refused.detail)
-            target.route.service.refuse(target.row, received_at, target.sensors)
+            if refused.reason != "missing":  # that one speaks of something else
+                target.route.service.refuse(target.row, received_at, _unread(target, refused) or target.sensors)
 
     def advance(self) -> list[Outgoing]:
         """Judge all samples that wait and return what is to be published, in order."""
@@ -143,7 +144,7 @@ class Line:
         if decoded.refused:
             for refused in decoded.refused:
                 self._refuse(route, topic, refused.reason, refused.detail)
-            service.refuse(target.row, time, [sensor for sensor in target.sensors if isnan(values[sensor])])
+            service.refuse(target.row, time, [sensor for one in decoded.refused for sensor in _unread(target, one)])
         if route.freshness is not None:
             values, repeated = route.freshness.sift(target.row, decoded.time, values)
             self.counts.repeated += repeated
@@ -241,3 +242,8 @@ class Line:
             if primed[place] and "forecast" in wanted:
                 news.append(message.forecast(self._base, streams[row], learned, wave, place))
         return news
+
+
+def _unread(target: Target, refused: ReadingError) -> list[int]:
+    """Return the sensors whose values are refused; none where it is the payload."""
+    return [target.sensors[place] for place in refused.places]

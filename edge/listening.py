@@ -3,6 +3,7 @@
 from math import inf
 
 STEP = 5.0  # seconds by which the clock may drift between two looks; more is a jump
+SET_BACK = 60.0  # seconds by which a look may be older than what was heard before it; more is a clock that was set back
 
 
 class Listening:

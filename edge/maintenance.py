@@ -2,8 +2,16 @@
 
 from dataclasses import replace
 from math import nan
+from typing import NamedTuple
 
 from edge.event import Carrier, Event, Peak, event_id
+from edge.listening import SET_BACK
+
+
+class _Span(NamedTuple):
+    event: Event
+    asked_at: float
+    until: float
 
 
 class Maintenance:
@@ -14,7 +22,7 @@ class Maintenance:
 
     def __init__(self) -> None:
         """Start with none."""
-        self._open: dict[str, tuple[Event, float]] = {}
+        self._open: dict[str, _Span] = {}
         self._hidden: dict[str, set[str]] = {}
         self.suppressed = 0
 
@@ -28,18 +36,23 @@ class Maintenance:
             return self._end(stream, now)
         current = self._open.get(stream)
         if current is not None:
-            event = replace(current[0], phase="update", end=now)
+            event = replace(current.event, phase="update", end=now)
         else:
             nobody = Carrier("", 0.0, nan, nan, nan, nan)
             name = event_id(stream, "maintenance", now)
             event = Event(name, stream, "maintenance", "open", now, now, 0, Peak(now, 0.0, (nobody,)))
-        self._open[stream] = (event, now + seconds)
+        self._open[stream] = _Span(event, now, now + seconds)
         return [event]
 
     def look(self, now: float) -> list[Event]:
         """Return whose maintenance is over."""
-        over = [stream for stream, (_, until) in self._open.items() if now >= until]
-        return [event for stream in over for event in self._end(stream, self._open[stream][1])]
+        over = []
+        for stream, (event, asked_at, until) in self._open.items():
+            if now < asked_at - SET_BACK:  # the span counts anew, for else the stream would be mute that much longer
+                self._open[stream] = _Span(event, now, now + until - asked_at)
+            elif now >= until:
+                over.append(stream)
+        return [event for stream in over for event in self._end(stream, self._open[stream].until)]
 
     def is_told(self, event: Event) -> bool:
         """Say whether subscribers know of an event."""
@@ -62,4 +75,4 @@ class Maintenance:
 
     def _end(self, stream: str, now: float) -> list[Event]:
         found = self._open.pop(stream, None)
-        return [] if found is None else [replace(found[0], phase="close", end=now)]
+        return [] if found is None else [replace(found.event, phase="close", end=now)]

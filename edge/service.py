@@ -81,7 +81,7 @@ class Service:
 
     def take(self, row: int, readings: Readings) -> None:
         """Take what was heard of a stream at one instant; the samples that it completes wait for `advance`."""
-        values, news = self.watch.check(row, readings.time, readings.values)
+        values, news = self.watch.check(row, readings)
         if values is not readings.values:
             readings = readings._replace(values=values)
         if news:

@@ -10,7 +10,7 @@ from edge.addresses import MOST_TOPICS, Address, Addresses, Born, Table
 from edge.counts import ReadingCounts
 from edge.line import FEEDBACK
 from edge.payloads import SPARKPLUG
-from edge.payloads.sparkplug import PREFIX
+from edge.payloads.sparkplug import DEATHS, PREFIX, parse_topic
 from edge.vigil import FirstRefusals
 
 NODES = 1  # the worker that hears all of Sparkplug
@@ -39,7 +39,8 @@ class Shards:
         self._tables = tables
         self._addresses = Addresses(tables)
         self._workers = workers
-        self._has_nodes = any(table.config.dialect == SPARKPLUG for table in tables)
+        self._of_nodes = {place for place, table in enumerate(tables) if table.config.dialect == SPARKPLUG}  # tables
+        self._nodes: set[str] = set()  # their streams; `max_streams` bounds it
         self._known: dict[str, int] = {}
         self._lock = threading.Lock()  # guards the counts: the connection's thread asks, the daemon's reads
         self._counts = ReadingCounts()
@@ -71,8 +72,10 @@ class Shards:
         if len(self._known) >= MOST_TOPICS:
             self._known.clear()
         if self._base is not None and topic.startswith(self._base) and topic.endswith(FEEDBACK):
-            return self._share(topic[len(self._base) : -len(FEEDBACK)])
-        if self._has_nodes and topic.startswith(PREFIX):
+            stream = topic[len(self._base) : -len(FEEDBACK)]
+            return NODES if stream in self._nodes else self._share(stream)
+        if self._of_nodes and topic.startswith(PREFIX):
+            self._meet(topic)
             self._known[topic] = NODES
             return NODES
         found = self._addresses.find(topic)
@@ -89,6 +92,13 @@ class Shards:
                 self._counts.refuse(topic, found.reason, found.detail)
                 self._firsts.note(name, topic, found.reason, found.detail)
         return None
+
+    def _meet(self, topic: str) -> None:
+        """Note the stream of a Sparkplug topic: people may speak of it, and Home Assistant is told that it is there."""
+        at = parse_topic(topic)
+        found = None if at is None or at.kind in DEATHS else self._addresses.find(at.stream)
+        if isinstance(found, Address) and found.table in self._of_nodes:
+            self._nodes.add(found.stream)
 
     def _share(self, stream: str) -> int:
         return crc32(stream.encode()) % self._workers + 1

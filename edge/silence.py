@@ -5,20 +5,24 @@ week: what is silent every night is not told every night. A sensor is silent tha
 as long, and never sooner than ten steps or a minute. Of a sensor of which nothing is known an hour is supposed.
 
 Silence is counted on the clock of arrivals, not of event times: a device whose own clock is behind is not silent. What
-was silence is learned as a longer cadence by no more than `GROWTH` times, for an outage of a week is nobody's cadence.
+was silence is learned as a longer cadence by no more than `GROWTH` times, for an outage of a week is nobody's cadence;
+and of the time in which nobody listened nothing is learned.
 """
 
 from collections.abc import Sequence
+from math import inf, log
 
 import numpy as np
 
 from edge.finding import Finding, over
+from edge.listening import SET_BACK
 from edge.patience import Patience
 from edge.rows import At, Bools, Doubles, any_of, grow, some
 from edge.vigil import patience
 
 FACTOR = 3.0  # times the longest usual pause that are borne
 HALF_LIFE = 7.0 * 86_400.0  # seconds after which a pause counts half
+FADING = log(2.0) / HALF_LIFE  # share of it that is lost in a second
 GROWTH = 2.0  # times the longest usual pause that are learned of one
 SUPPOSED = 3600.0  # seconds, of a sensor that nobody knows
 
@@ -26,7 +30,8 @@ SUPPOSED = 3600.0  # seconds, of a sensor that nobody knows
 class Silence:
     """Watch the sensors of all streams of a cohort.
 
-    State kept for each: when it was last heard, its longest pause, and whether it is silent.
+    State kept for each: when it was last heard, its longest pause, and whether it is silent; for all, since when
+    anybody listens.
     """
 
     def __init__(self, period: float, pauses: Doubles) -> None:
@@ -39,6 +44,7 @@ class Silence:
         sensors = len(pauses)
         self._least = patience(period)
         self._usual = np.where(np.isnan(pauses), SUPPOSED, pauses)
+        self._since = -inf
         self._heard: Doubles = np.zeros((0, sensors))  # nan before the first time
         self._longest: Doubles = np.zeros((0, sensors))
         self._silent: Bools = np.zeros((0, sensors), dtype=np.bool_)
@@ -74,11 +80,11 @@ class Silence:
         """
         before = self._heard[rows]
         now = np.where(measured, arrivals[:, None], before)
-        pause = now - before
-        pause[~(pause >= 0.0)] = 0.0  # the first time, or the clock was set back
+        pause = now - np.maximum(before, self._since)
+        pause[~(pause >= 0.0)] = 0.0  # the first time, or nobody listened, or the clock was set back
         longest = self._longest[rows]
         learned = np.minimum(pause, GROWTH * np.maximum(longest, self._least / FACTOR))
-        self._longest[rows] = np.maximum(longest * (1.0 - np.minimum(pause / HALF_LIFE, 0.5)), learned)
+        self._longest[rows] = np.maximum(longest * (1.0 - np.minimum(FADING * pause, 0.5)), learned)
         self._heard[rows] = now
         again = measured & self._silent[rows]
         if not any_of(again):
@@ -98,16 +104,18 @@ class Silence:
             now: Unix seconds UTC by our clock.
             since: from when on anybody listens without a pause; before, there was nothing that could be heard.
         """
+        self._since = since
         held = slice(0, streams)
-        quiet = now - np.maximum(self._heard[held], since)
+        heard = np.where(self._heard[held] > now + SET_BACK, since, self._heard[held])
+        quiet = now - np.maximum(heard, since)
         borne = self._borne(held, now)
         found = self._wanted[held] & ~self._silent[held] & (quiet > borne)  # nan is not larger
         findings = []
         for row, sensor in np.argwhere(found).tolist():
             self._silent[row, sensor] = True
             self.patience.tell(row, sensor, now)
-            most, seconds, heard = borne[row, sensor].item(), quiet[row, sensor].item(), self._heard[row, sensor].item()
-            findings.append(Finding(row, sensor, "silence", True, heard, seconds / most, 0.0, seconds, most))
+            most, seconds, begun = borne[row, sensor].item(), quiet[row, sensor].item(), heard[row, sensor].item()
+            findings.append(Finding(row, sensor, "silence", True, begun, seconds / most, 0.0, seconds, most))
         return findings
 
     def _borne(self, rows: At, now: float) -> Doubles:

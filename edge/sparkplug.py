@@ -50,6 +50,11 @@ class Life:
     names: dict[str, Born] = field(default_factory=dict)
     aliases: dict[int, Born] = field(default_factory=dict)
 
+    @property
+    def size(self) -> int:
+        """How many metrics it counts for; one that holds none takes memory too."""
+        return max(1, len(self.names), len(self.aliases))
+
     def find(self, metric: Metric) -> Born:
         """Return what the birth said of a metric.
 
@@ -195,14 +200,14 @@ class Host:
             ReadingError: unborn, if too much is remembered already.
         """
         self._forget(node, name)
-        if self._metrics + len(message.metrics) > MOST_METRICS:
+        if self._metrics + max(1, len(message.metrics)) > MOST_METRICS:
             raise ReadingError("unborn", f"{MOST_METRICS} metrics are remembered, this birth would be too much")
         life = node.lives[name] = Life()
         for metric in message.metrics:
             born = life.names[metric.name] = Born(metric.datatype, words.get(metric.name, NO_SENSOR))
             if metric.alias is not None:
                 life.aliases[metric.alias] = born
-        self._metrics += len(life.names)
+        self._metrics += life.size
 
     def _end(self, node: Node) -> None:
         for name in list(node.lives):
@@ -210,7 +215,7 @@ class Host:
 
     def _forget(self, node: Node, name: str) -> None:
         life = node.lives.pop(name, None)
-        self._metrics -= 0 if life is None else len(life.names)
+        self._metrics -= 0 if life is None else life.size
 
     def _ask(self, at: NodeTopic, node: Node, table: Table | None, *, now: float) -> None:
         """Ask a node for its births, if we may; a clock that was set back must not silence us."""

@@ -20,6 +20,7 @@ from edge.mailbox import MOST_BYTES, Message
 TIMESYNC = Path("/run/systemd/timesync")
 EARLIEST = 1_767_225_600.0  # 2026-01-01: this was written later, so a clock before it is wrong
 MOST_HELD = 20_000  # messages; a boot takes a minute or two, and ten thousand streams speak once in that
+LONGEST_WAIT = 60.0  # seconds between a message's arrival and its coming here; more is a clock that jumped
 
 
 class Trust:
@@ -43,8 +44,8 @@ class Trust:
         self._give_up_at = started_at + patience
         self._timesync = timesync
         self._is_trusted = False
-        self._bytes = 0  # of payload that wait
         self._held: deque[tuple[float, Message]] = deque()  # each with its arrival, by the clock that never jumps
+        self._bytes = 0  # of their payloads
 
     @property
     def waiting(self) -> int:
@@ -66,7 +67,7 @@ class Trust:
         """
         if self._is_trusted:
             return messages
-        self._held.extend((steady - max(0.0, now - one.received_at), one) for one in messages)
+        self._held.extend((steady - _waited(one, now), one) for one in messages)
         self._bytes += sum(len(one.payload) for one in messages)
         self._is_trusted = now >= EARLIEST and (self._is_set() or steady >= self._give_up_at)
         if not self._is_trusted:
@@ -87,6 +88,12 @@ class Trust:
     def _is_set(self) -> bool:
         """Say whether the clock was set, or nobody is there to set it."""
         return not self._timesync.is_dir() or (self._timesync / "synchronized").exists()
+
+
+def _waited(message: Message, now: float) -> float:
+    """Return how many seconds ago a message arrived; none, if the clock jumped in between."""
+    seconds = now - message.received_at
+    return seconds if 0.0 <= seconds <= LONGEST_WAIT else 0.0
 
 
 def trust_of(config: Config) -> Trust:

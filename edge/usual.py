@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge.rows import Doubles
+from edge.rows import Bools, Doubles
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,16 @@ class Usual:
     high: Doubles
     flat: Doubles
     silent: Doubles
+
+    @property
+    def heard(self) -> Bools:
+        """Say which sensors were measured at all."""
+        return self.low <= self.high  # nan is not
+
+    @property
+    def moved(self) -> Bools:
+        """Say which sensors showed more than one value."""
+        return self.low < self.high
 
 
 def unknown(sensors: int) -> Usual:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import inf
+from math import inf, nan
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from edge.frozen import Frozen
 from edge.learned import Learned
 from edge.limits import Bounds, Limits
 from edge.quality import Quality
+from edge.reading import Readings
 from edge.rows import Bools, at
 from edge.silence import Silence
 
@@ -49,8 +50,8 @@ class Watch:
         """
         usual = learned.usual
         self._streams = streams
-        self._silence = Silence(learned.period, usual.silent * learned.period)
-        self._frozen = Frozen(usual.flat)
+        self._silence = Silence(learned.period, np.where(usual.heard, usual.silent * learned.period, nan))
+        self._frozen = Frozen(usual.flat, usual.moved)
         self._limits = Limits()
         self._quality = Quality()
         self._tells_quality: list[tuple[int, ...]] = []
@@ -68,16 +69,14 @@ class Watch:
         self._limits.admit([one.bounds if "range" in one.kinds else (-inf, inf) for one in wanted])
         self._tells_quality.append(tuple(place for place, one in enumerate(wanted) if "quality" in one.kinds))
 
-    def check(self, row: int, time: float, values: Sequence[float]) -> tuple[Sequence[float], list[Event]]:
-        """Return the values of a payload, nan where one is impossible, and what is new.
-
-        Args:
-            row: which stream.
-            time: Unix seconds UTC.
-            values: of every sensor, sensor units; nan where it was not heard.
-        """
-        kept, findings = self._limits.check(row, time, values)
-        findings += self._quality.accept(row, time, values)
+    def check(self, row: int, readings: Readings) -> tuple[Sequence[float], list[Event]]:
+        """Return the values of a payload of a stream, nan where one is impossible, and what is new."""
+        values = readings.values
+        kept, findings = self._limits.check(row, readings.time, values)
+        findings += self._quality.accept(row, readings.time, values)
+        if kept is not values:  # who says what cannot be is not silent, though nothing else hears of it
+            spoke = np.isnan([kept]) & ~np.isnan([values])
+            findings += self._silence.hear(slice(row, row + 1), np.array([readings.received_at]), spoke)
         return kept, self.conditions.advance(findings) if findings else []
 
     def refuse(self, row: int, time: float, sensors: Iterable[int]) -> list[Event]:

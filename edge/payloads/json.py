@@ -1,7 +1,7 @@
 """JSON payloads: a table of values, each found by a path (`edge.payloads.paths`)."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from zoneinfo import ZoneInfo
 
 import orjson
@@ -16,12 +16,27 @@ DEEPEST = 500  # levels that every Python's own parser takes; a sensor's payload
 class Json:
     """Read a payload that is JSON."""
 
-    __slots__ = ("_clock", "_names", "_sensors")
+    __slots__ = ("_clock", "_names", "_read", "_sensors")
 
     repeats = False
 
-    def __init__(self, paths: Sequence[str], time_path: str | None, zone: ZoneInfo | None = None) -> None:
-        """Take the path of each sensor, that of the event time if there is one, and its zone unless that is UTC."""
+    def __init__(
+        self,
+        paths: Sequence[str],
+        time_path: str | None,
+        zone: ZoneInfo | None = None,
+        *,
+        read: Callable[[object], float] = parse_value,
+    ) -> None:
+        """Say where the sensors and the event time stand.
+
+        Args:
+            paths: of the sensors.
+            time_path: of the event time; None if there is none.
+            zone: of an event time that names no offset, None for UTC.
+            read: makes a number of a value that is none, or raises `ReadingError`.
+        """
+        self._read = read
         self._names = tuple(paths)
         self._sensors = tuple(map(parse_path, paths))
         self._clock = None if time_path is None else Clock(time_path, zone)
@@ -39,7 +54,7 @@ class Json:
         refused: tuple[ReadingError, ...] = ()
         values = read_numbers(content, self._names)
         if values is None:
-            values, refused = read_each(content, self._sensors, parse_value)
+            values, refused = read_each(content, self._sensors, self._read)
         return Decoded(None if self._clock is None else self._clock.read(content, received_at), values, refused)
 
 

@@ -87,19 +87,22 @@ def read_each(
         The values, one for each path, and the refusals.
 
     Raises:
-        ReadingError: missing if no sensor is there; the first refusal if all that are there are refused.
+        ReadingError: missing if no sensor is there; the first refusal if all that are there are refused, of all places.
     """
     values: list[float] = []
     refused: list[ReadingError] = []
-    for path in paths:
+    for place, path in enumerate(paths):
         found = find(content, path)
         try:
             values.append(math.nan if found is ABSENT else read(found))
         except ReadingError as error:
             values.append(math.nan)
-            refused.append(ReadingError(error.reason, f"{path.text}: {error.detail}"))
+            refused.append(ReadingError(error.reason, f"{path.text}: {error.detail}", [place]))
     if all(map(math.isnan, values)):
-        raise refused[0] if refused else ReadingError("missing", quote(", ".join(path.text for path in paths)))
+        if not refused:
+            raise ReadingError("missing", quote(", ".join(path.text for path in paths)))
+        first, places = refused[0], [place for error in refused for place in error.places]
+        raise ReadingError(first.reason, first.detail, places)
     return tuple(values), tuple(refused)
 
 

@@ -9,9 +9,7 @@ Source: zigbee2mqtt.io, "MQTT topics and messages" and "Configuration" (`output`
 from collections.abc import Collection, Sequence
 from zoneinfo import ZoneInfo
 
-from edge.errors import ReadingError
-from edge.payloads.json import Clock, parse
-from edge.payloads.paths import parse_path, read_each, read_numbers
+from edge.payloads.json import Json
 from edge.payloads.plain import read_bare
 from edge.reading import Decoded, parse_switch
 
@@ -32,15 +30,13 @@ def is_reading(levels: Collection[str]) -> bool:
 class Zigbee2mqtt:
     """Read a JSON object of attributes; true and ON are 1, false and OFF are 0."""
 
-    __slots__ = ("_clock", "_names", "_sensors")
+    __slots__ = ("_json",)
 
     repeats = True
 
     def __init__(self, paths: Sequence[str], time_path: str | None, zone: ZoneInfo | None = None) -> None:
         """Take the path of each sensor, that of the event time if there is one, and its zone unless that is UTC."""
-        self._names = tuple(paths)
-        self._sensors = tuple(map(parse_path, paths))
-        self._clock = None if time_path is None else Clock(time_path, zone)
+        self._json = Json(paths, time_path, zone, read=parse_switch)
 
     def decode(self, payload: bytes, received_at: float) -> Decoded:
         """Read one payload; a sensor that is not in it is nan, and so is one that is refused.
@@ -51,12 +47,7 @@ class Zigbee2mqtt:
         >>> Zigbee2mqtt(["contact", "battery"], "last_seen").decode(b'{"battery": 98, "contact": false}', 60.0)
         Decoded(time=None, values=(0.0, 98.0), refused=())
         """
-        content = parse(payload)
-        refused: tuple[ReadingError, ...] = ()
-        values = read_numbers(content, self._names)
-        if values is None:
-            values, refused = read_each(content, self._sensors, parse_switch)
-        return Decoded(None if self._clock is None else self._clock.read(content, received_at), values, refused)
+        return self._json.decode(payload, received_at)
 
 
 class Attribute:

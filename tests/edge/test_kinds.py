@@ -84,6 +84,20 @@ def test_a_stuck_sensor_is_frozen_and_a_constant_one_is_not() -> None:
     assert closed["phase"] == "close"
 
 
+def test_a_sensor_that_training_saw_standing_all_the_time_or_never_is_not_frozen() -> None:
+    # training   warm says 20.0 for 50 samples; damp is not heard at all, which leaves its bounds the wrong way round
+    usual = Usual(np.array([20.0, 1e300]), np.array([20.0, -1e300]), np.array([50.0, 0.0]), np.array([1.0, 1.0]))
+    line = line_of(usual=usual)
+    assert of("event", tell_steps(line, PRESS, range(400))) == []
+
+
+def test_a_sensor_that_training_never_heard_is_silent_no_sooner_than_one_that_nobody_knows() -> None:
+    usual = Usual(np.array([15.0, 1e300]), np.array([25.0, -1e300]), np.array([5.0, 0.0]), np.array([1.0, 1.0]))
+    line = line_of(usual=usual)
+    tell_steps(line, PRESS, range(3))
+    assert [carriers(event) for event in of("event", line.look(2000.0, 0.0))] == [["warm"]]
+
+
 def test_what_cannot_be_is_out_of_range_and_no_measurement() -> None:
     line = line_of(limited(-40.0, 125.0))
     published = tell_steps(line, PRESS, range(20))
@@ -94,6 +108,15 @@ def test_what_cannot_be_is_out_of_range_and_no_measurement() -> None:
     states = of("state", published)
     assert [state["values"]["warm"] for state in states[19:23]] == [20.0, None, None, 20.0]  # type: ignore[index]
     assert not any(state["anomaly"] for state in states)
+
+
+def test_a_sensor_that_says_what_cannot_be_is_not_silent_besides() -> None:
+    line = line_of(limited(-40.0, 125.0))
+    published = tell_steps(line, PRESS, range(20))
+    for step in range(20, 2000):
+        published += tell(line, PRESS, climate(step, warm=999.0, damp=30.0 + wavy(step)), step)
+        published += line.look(10.0 * step, 0.0)
+    assert phases(published) == [("range", "open")]
 
 
 def test_the_training_datas_range_is_a_limit_where_it_is_asked_for() -> None:
@@ -113,6 +136,21 @@ def test_payloads_that_cannot_be_read_are_told_as_such() -> None:
     assert phases(published) == [("quality", "open")]
     assert carriers(of("event", published)[0]) == ["damp"]
     assert len(of("state", published)) == 15
+
+
+def test_payloads_that_speak_of_something_else_are_no_fault_of_the_sensors() -> None:
+    line = line_of(CACHED)
+    payloads = [b'{"action": "single", "linkquality": 80}'] * 30
+    published = [news for step, one in enumerate(payloads) for news in tell(line, "zigbee2mqtt/attic", one, step)]
+    assert of("event", published) == []
+    assert line.counts.refused == {"missing": 30}
+
+
+@pytest.mark.parametrize("payload", [b'{"warm": "broken"}', b'{"warm": "broken", "wet": 3}'])
+def test_of_a_payload_that_cannot_be_read_in_part_only_that_part_is_told(payload: bytes) -> None:
+    line = line_of(CLIMATE + '[streams.plant.sensors]\ndamp = "moist"\n')
+    published = [news for step in range(10) for news in tell(line, PRESS, payload, step)]
+    assert [carriers(event) for event in of("event", published)] == [["warm"]]
 
 
 def test_each_kind_can_be_switched_off_for_a_stream_and_for_a_sensor() -> None:

@@ -53,3 +53,13 @@ def test_what_began_before_and_other_streams_are_told() -> None:
     worked_at.set("boiler", 60.0, 60.0)
     assert worked_at.tell(replace(event("open"), phase="close"))
     assert worked_at.tell(event("open", stream="press"))
+
+
+def test_a_clock_that_is_set_back_makes_maintenance_hardly_longer() -> None:
+    worked_at = Maintenance()
+    worked_at.set("boiler", 1e9, 3600.0)
+    assert worked_at.look(1e9 - 1.0) == []
+    assert worked_at.look(1000.0) == []
+    assert worked_at.look(4599.0) == []
+    (closed,) = worked_at.look(4601.0)
+    assert (closed.phase, closed.end) == ("close", 4600.0)

@@ -98,6 +98,15 @@ def test_if_all_are_refused_the_first_says_why() -> None:
     assert reason_of(Json(CLIMATE, "time"), b'{"humidity": "unknown"}') == "unavailable"
 
 
+def test_a_refusal_says_whose_value_it_is_about_and_blames_nobody_who_is_not_in_the_payload() -> None:
+    three = Json(["warm", "damp", "wind"], None)
+    assert [one.places for one in three.decode(b'{"warm": 20.0, "damp": "broken"}', 60.0).refused] == [(1,)]
+    for payload, places in ((b'{"damp": null, "wind": "broken"}', (1, 2)), (b"{", ())):
+        with pytest.raises(ReadingError) as refused:
+            three.decode(payload, 60.0)
+        assert refused.value.places == places
+
+
 @pytest.mark.parametrize(
     "payload", [b'{"pressure": 1013}', b"{}", b"[]", b"21.5", b'"online"', b"null", b"true", b'{"time": 60}']
 )

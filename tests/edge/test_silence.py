@@ -133,9 +133,46 @@ def test_a_kind_that_is_not_wanted_is_not_told() -> None:
     assert [found.sensor for found in look(watch, 5000.0)] == [0]
 
 
+def test_a_pause_counts_half_after_a_week() -> None:
+    watch = silence(60.0)
+    watch._longest[:] = 36_000.0
+    for time in np.arange(0.0, 7.0 * DAY + 1.0, 600.0):
+        hear(watch, float(time), True)
+    assert 0.49 < watch._longest[0, 0] / 36_000.0 < 0.51
+
+
+def test_of_the_time_in_which_nobody_listened_nothing_is_learned() -> None:
+    # heard    0 … 999            12000 … 12999          every 10 s, then silent
+    # broker         ╴gone, ten nights in a row╶
+    watch, now = silence(10.0), 0.0
+    for _ in range(10):
+        for _ in range(100):
+            hear(watch, now, True)
+            now += 10.0
+        assert look(watch, now, since=float("inf")) == []
+        now += 11_000.0
+        assert look(watch, now, since=now) == []
+    hear(watch, now, True)
+    assert len(look(watch, now + 101.0, since=now)) == 1
+
+
 def test_a_clock_that_is_set_back_makes_nobody_silent() -> None:
     watch = silence(60.0)
     hear(watch, 1e9, True)
     hear(watch, 1000.0, True)
     assert look(watch, 1030.0) == []
     assert len(look(watch, 1200.0)) == 1
+
+
+def test_who_died_before_the_clock_was_set_back_is_silent_too() -> None:
+    watch = silence(60.0)
+    hear(watch, 1e9, True)
+    assert look(watch, 1000.0, since=1000.0) == []
+    (found,) = look(watch, 1181.0, since=1000.0)
+    assert (found.time, found.actual) == (1000.0, 181.0)
+
+
+def test_a_look_that_is_older_than_what_was_heard_finds_nobody_silent() -> None:
+    watch = silence(60.0)
+    hear(watch, 5000.0, True)
+    assert look(watch, 4998.0, since=0.0) == []

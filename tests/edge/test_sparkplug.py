@@ -10,6 +10,7 @@ import threading
 import time
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import paho.mqtt.client as paho
@@ -373,6 +374,24 @@ def test_no_more_nodes_and_metrics_are_remembered_than_is_allowed(monkeypatch: p
     assert reason(host, DDATA.replace("press", "mill"), data(5, 1.0)) == "streams_refused"
 
 
+@pytest.mark.parametrize(
+    "metrics", [[], [metric("", alias, datatype=10, double_value=1.0) for alias in range(4)]], ids=["empty", "nameless"]
+)
+def test_births_that_name_nothing_fill_no_memory_either(
+    monkeypatch: pytest.MonkeyPatch, metrics: list[Mapping[str, object]]
+) -> None:
+    monkeypatch.setattr(sparkplug, "MOST_METRICS", 40)
+    host = host_of()
+    for device in range(100):
+        with suppress(ReadingError):
+            say(host, f"spBv1.0/plant/DBIRTH/press/d{device}", payload(None, *metrics))
+    (node,) = host._nodes.values()
+    assert sum(max(1, len(life.aliases)) for life in node.lives.values()) == 40
+    for device in range(100):
+        say(host, f"spBv1.0/plant/DDEATH/press/d{device}", payload(None))
+    assert (node.lives, host._metrics) == ({}, 0)
+
+
 def test_streams_beyond_the_most_are_refused_and_their_numbers_followed() -> None:
     line = born_line()
     for number, device in enumerate(("a", "b", "c", "d"), start=2):
@@ -460,6 +479,21 @@ def test_one_worker_hears_all_of_sparkplug() -> None:
     topics = [kind.format(verb) for kind, verb in ((NODE, "NBIRTH"), (DRIVE, "DDATA"), (SAW, "DDEATH"))]
     assert {shards(topic, retained=False) for topic in topics} == {NODES}
     assert len({shards(f"other/{name}", retained=False) for name in range(30)}) > 1
+
+
+def test_feedback_on_a_stream_of_sparkplug_goes_to_the_worker_that_serves_it_and_the_stream_is_known_as_born() -> None:
+    streams = Config.from_table(tomllib.loads(PLANT)).streams
+    shards = Shards([Table(name, table, ["warm", "damp"]) for name, table in streams.items()], 8, "tidegate/edge1/")
+    line = line_of("[node]\nfeedback = true\n" + PLANT)
+    for device in ("drive", "saw", "drill", "one-too-many"):
+        topic = f"spBv1.0/plant/DBIRTH/press/{device}"
+        shards(topic, retained=False)
+        hear(line, topic, birth(1))
+    shards(DDEATH, retained=False)
+    assert list(shards.born) == list(line.born)
+    assert len(shards.born) == 3
+    for stream in ("plant-press-drive", "plant-press-saw", "plant-press-drill"):
+        assert shards(f"tidegate/edge1/{stream}/feedback", retained=False) == NODES
 
 
 # The extra

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from edge import trust as trusts
-from edge.mailbox import Message
+from edge.mailbox import MOST_BYTES, Message
 from edge.trust import EARLIEST, MOST_HELD, Trust
 
 
@@ -53,6 +53,22 @@ def test_patience_ends_where_there_is_no_network(timesync: Path) -> None:
     doubt = trust(timesync, patience=60.0)
     assert doubt.pass_on([arrived(1.8e9)], 1.8e9, 59.0) == ()
     assert len(doubt.pass_on([], 1.8e9 + 1.0, 60.0)) == 1
+
+
+def test_what_arrived_just_before_the_clock_was_set_has_the_new_time(timesync: Path) -> None:
+    doubt = trust(timesync)
+    (timesync / "synchronized").touch()
+    assert [one.received_at for one in doubt.pass_on([arrived(100.0)], 1.8e9, 65.0)] == [1.8e9]
+
+
+def test_what_waits_is_bounded_by_its_size_too(timesync: Path) -> None:
+    doubt = trust(timesync)
+    large = [Message("t", bytes(MOST_BYTES // 4), False, float(number)) for number in range(7)]
+    doubt.pass_on(large[:5], 5.0, 5.0)
+    doubt.pass_on(large[5:], 7.0, 7.0)
+    (timesync / "synchronized").touch()
+    assert len(doubt.pass_on([], 1.8e9, 9.0)) == 4
+    assert doubt.dropped == 3
 
 
 def test_what_waits_is_bounded_and_counted(timesync: Path) -> None:

@@ -2,13 +2,15 @@
 
 import json
 import os
+import pickle
 import random
 import signal
 import time
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from multiprocessing import Pipe
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ from edge.health import Latencies
 from edge.line import Line
 from edge.mailbox import Counters, Inbox, Message
 from edge.shards import Shards
+from edge.worker import Look
 from tests.conftest import HOST, Mosquitto
 from tests.edge.conftest import learned_by_hand
 from tests.edge.test_live import Row, assert_same, in_bursts, mingled, payload
@@ -208,6 +211,36 @@ def test_messages_that_two_workers_died_of_are_given_up_and_the_rest_goes_on(
     assert not lives(kept.process.pid)
 
 
+@pytest.fixture
+def kept(bundle: Path) -> Iterator[keeper.Keeper]:
+    """Return a keeper whose worker takes orders and answers nothing."""
+    config = Config.from_table(tomllib.loads(TABLE.format(bundle=bundle, node="kept")))
+    kept = keeper.Keeper(config, 1, Inbox(100, Counters()))
+    ours, theirs = Pipe()
+    with ours, theirs:
+        kept._pipe = ours
+        yield kept
+
+
+def test_orders_are_journalled_at_their_size_though_nothing_was_heard(kept: keeper.Keeper) -> None:
+    for second in range(100):
+        kept._order((), look=Look(float(second), 0.0))
+    assert kept._bytes >= 100 * len(pickle.dumps(kept._journal[0]))
+    kept._keep_state(b"", kept._last)
+    assert kept._bytes == 0
+
+
+def test_an_order_that_is_given_up_is_no_longer_counted_for_the_journal(kept: keeper.Keeper) -> None:
+    kept._order([Message("plant/a/climate", bytes(10_000), False, 0.0)], look=Look(0.0, 0.0))
+    kept._give_up_the_poisonous()
+    assert kept._bytes > 10_000
+    kept._give_up_the_poisonous()
+    assert (kept.poisonous, kept._journal[0].messages, kept._journal[0].look) == (1, (), None)
+    assert kept._bytes < 10_000
+    kept._keep_state(b"", kept._last)
+    assert kept._bytes == 0
+
+
 def test_a_worker_that_never_says_a_word_ends_the_daemon(monkeypatch: pytest.MonkeyPatch, bundle: Path) -> None:
     monkeypatch.setattr(keeper, "MAIN", "raise SystemExit(3)")
     config = Config.from_table(tomllib.loads(TABLE.format(bundle=bundle, node="stillborn")))
@@ -305,3 +338,36 @@ def test_a_line_that_was_kept_goes_on_as_the_one_that_was_not() -> None:
                 line, topic, climate(step, warm=20.0 + step % 3), step
             )
     assert health.report(kept, Latencies()) == health.report(line, Latencies())
+
+
+@pytest.mark.parametrize("at", [300, 1850])
+def test_events_of_every_kind_go_on_in_a_line_that_was_kept(at: int) -> None:
+    # step       0 … 199   200 … 699                  700 … 1899     1900 … 1999
+    # a/press    calm      stuck, at 205 out of range  silent         calm
+    # a/saw      calm      unreadable                  calm           worked at from 1800 on
+    bundles = {BUNDLE: (learned_by_hand(), ByHand())}
+    toml = "[node]\nfeedback = true\n" + CLIMATE + "[streams.plant.detection.sensors.warm]\nhigh = 80.0\n"
+    line = Line(Config.from_table(tomllib.loads(toml)), bundles)  # type: ignore[arg-type]
+    press, saw, feedback = "plant/a/press/climate", "plant/a/saw/climate", "tidegate/edge1/a-saw/feedback"
+    kept, told, told_by_kept = line, [], []
+    for step in range(2000):
+        said: list[tuple[str, bytes]] = []
+        warm = 20.0 + 0.1 * (step % 3)
+        if step < 700 or step >= 1900:
+            said.append(
+                (press, climate(step, warm=999.0 if 205 <= step < 215 else 20.0 if 200 <= step < 700 else warm))
+            )
+        said.append((saw, climate(step, warm=warm) if step < 200 or step >= 700 else b"{"))
+        if step == 1800:
+            said.append((feedback, b'{"feedback": "maintenance", "for": 600}'))
+        if step == at:
+            kept = snapshot.restore(snapshot.save(line, bundles), bundles)  # type: ignore[arg-type]
+        for one, news in ((line, told), (kept, told_by_kept))[: 1 + (kept is not line)]:
+            news.extend(new for topic, content in said for new in tell(one, topic, content, step))
+            news.extend(one.look(10.0 * step, 0.0))
+    after = len(told) - len(told_by_kept)
+    assert told[after:] == told_by_kept
+    events = [json.loads(news.payload) for news in told if news.topic.endswith("/event")]
+    assert {event["kind"] for event in events} >= {"silence", "frozen", "range", "quality", "maintenance"}
+    opened, closed = ([event["id"] for event in events if event["phase"] == phase] for phase in ("open", "close"))
+    assert len(opened) == len(set(opened)) == len(set(closed)) == len(closed)
