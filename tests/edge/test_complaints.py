@@ -161,7 +161,7 @@ def test_a_tasmota_that_speaks_every_five_minutes_is_neither_silent_nor_full_of_
     line = line_of(toml, period=300.0)
     published = []
     for step in range(60):
-        now = 300 * step + (step * 7) % 5
+        now = 300 * step + (step * 7 + 2) % 5
         said = {"Time": f"1970-01-01T{now // 3600:02}:{now // 60 % 60:02}:{now % 60:02}"}
         payload = json.dumps({**said, "AM2301": {"Temperature": 20.0 + 0.1 * (step % 3), "Humidity": 50.0}}).encode()
         line.receive("tele/attic/SENSOR", payload, retained=False, received_at=float(now + 1))
