@@ -128,6 +128,15 @@ def test_the_training_datas_range_is_a_limit_where_it_is_asked_for() -> None:
         assert phases(published) == expected
 
 
+def test_a_limit_of_the_operators_holds_though_what_was_learned_contradicts_it() -> None:
+    usual = Usual(np.array([-18.0, 40.0]), np.array([-17.0, 60.0]), *[unknown(2).flat] * 2)
+    for limit, calm, strange in (("high = -20.0", -25.0, -17.5), ("low = -10.0", -5.0, -17.5)):
+        asked = CLIMATE + f"[streams.plant.detection]\nlearned_limits = true\nsensors.warm = {{ {limit} }}\n"
+        line = line_of(asked, usual=usual)
+        assert of("event", tell(line, PRESS, climate(0, warm=calm), 0)) == []
+        assert phases(tell(line, PRESS, climate(1, warm=strange), 1)) == [("range", "open")]
+
+
 def test_payloads_that_cannot_be_read_are_told_as_such() -> None:
     line = line_of()
     published = tell_steps(line, PRESS, range(5))

@@ -224,6 +224,7 @@ def test_a_plain_payload_is_one_value(payload: bytes, value: float) -> None:
         (b"", "null"),
         (b"null", "null"),
         (b"unavailable", "unavailable"),
+        (b"unknown", "unavailable"),
         (b"NaN", "not_finite"),
         (b"inf", "not_finite"),
         (b"21,5", "not_a_number"),

@@ -274,6 +274,32 @@ def test_a_constant_sensor_beside_a_moving_one_is_forecast_and_not_judged(tmp_pa
     assert np.isfinite(said.score[8:]).all()
 
 
+def test_a_constant_sensor_is_no_anomaly_until_it_moves(tmp_path: Path) -> None:
+    values = chaos(1000) * [1.0, 0.0] + [0.0, 21.5]
+    loaded = is_sound(fit([recording_of(values[:600])], quick()), tmp_path)
+    for moved in (0.0, 0.5):
+        values[900:, 1] = 21.5 + moved
+        said = Replay(loaded.manifest.learned(), loaded.model, loaded.model.units).run(recording_of(values))
+        opened = [(event.start, event.peak.carriers[0].sensor) for event in said.news if event.phase == "open"]
+        assert opened == ([(START + 60.0 * 900, "b")] if moved else [])
+
+
+def test_a_job_of_every_night_is_not_told_every_night_and_at_noon_it_is(tmp_path: Path) -> None:
+    hour, day, taught = 6, 144, 28 * 144  # steps
+    random, step = np.random.default_rng(0), np.arange(44 * day)
+    job = 60.0 * ((step % day >= 2 * hour) & (step % day < 3 * hour))
+    values = np.stack((20.0 + job, 50.0 + 0.0 * job), axis=1) + random.normal(size=(len(step), 2))
+    midnight = START - START % 86_400.0
+    loaded = is_sound(fit([recording_of(values[:taught], period=600.0, start=midnight)], quick()), tmp_path)
+    noon = 38 * day + 12 * hour
+    values[noon : noon + hour, 0] += 60.0
+    heard = recording_of(values, period=600.0, start=midnight)
+    said = Replay(loaded.manifest.learned(), loaded.model, loaded.model.units).run(heard)
+    opened = [round((event.start - midnight) / 600.0) for event in said.news if event.phase == "open"]
+    assert noon in opened
+    assert len(opened) - 1 <= 44 / 7  # of 44 nights; the budget is one false alarm a week
+
+
 def test_the_smallest_recording_that_is_taken_gives_a_bundle(tmp_path: Path) -> None:
     loaded = is_sound(fit_briefly([recording_of(chaos(60))], data=Recipe().data), tmp_path)
     assert loaded.manifest.horizons == (1,)
