@@ -31,7 +31,7 @@ def watch(one: Series) -> tuple[int, float]:
     """Return how often a sensor of a stream is told to be frozen, and the weeks times sensors that were watched."""
     cut = round(LEARNED * len(one))
     usual = learn_usual([one], [Cuts(cut, cut, cut, len(one))])
-    frozen, sensors = Frozen(usual.flat), one.values.shape[1]
+    frozen, sensors = Frozen(usual.flat, usual.moved), one.values.shape[1]
     frozen.admit(1)
     frozen.want(0, [True] * sensors)
     frozen.patience.allow(0, np.ones(sensors))
