@@ -94,7 +94,9 @@ class Desk:
         """Begin: there is nothing to prepare."""
 
     def stop(self) -> None:
-        """End: there is nothing to clear away."""
+        """End: what waits for the time is counted, for nobody will ever know it."""
+        if self._trust is not None:
+            self._trust.give_up()
 
     def work(self, timeout: float) -> None:
         """Judge what waits; wait up to `timeout` seconds when nothing does.

@@ -128,6 +128,7 @@ class Keeper:
     def _keep(self) -> None:
         while not self._stopping.is_set() and not self.failure:
             self._live()
+        self._trust.give_up()
         self.unjudged = sum(len(order.messages) for order in self._journal if order.number > self._done)
 
     def kill_if_hung(self, now: float) -> None:

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,8 +12,10 @@ from edge.config import BrokerConfig
 from edge.connection import Connection
 from edge.desk import Desk
 from edge.line import Line
+from edge.mailbox import Message
 from edge.message import Outgoing
 from edge.pacing import Pacing
+from edge.trust import Trust
 from edge.usual import Usual, unknown
 from tests.lines import CLIMATE, climate, line_of, of, tell, tell_steps
 
@@ -295,6 +298,19 @@ def test_feedback_on_a_stream_that_is_not_served_or_without_a_meaning_is_counted
     tell(line, FEEDBACK, b"off with it", 5)
     tell(line, FEEDBACK, b"maintenance", 5, retained=True)
     assert (line.counts.unrouted, line.counts.refused, line.counts.retained) == (1, {"feedback": 1}, 1)
+
+
+def test_what_waits_for_the_time_at_the_end_is_counted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    connection = Connection(BrokerConfig(), client_id="n", status_topic=None, subscriptions=[])
+    held = [Message(PRESS, climate(0), False, 100.0)]
+    monkeypatch.setattr(connection, "take", lambda timeout: held)
+    (tmp_path / "timesync").mkdir()
+    doubt = Trust(1e9, started_at=time.monotonic(), timesync=tmp_path / "timesync")
+    desk = Desk(line_of(), connection, doubt)
+    desk.work(0.0)
+    assert (desk.line.counts.received, desk.counters()["dropped_clock"]) == (0, 0)
+    desk.stop()
+    assert desk.counters()["dropped_clock"] == 1
 
 
 def test_the_daemon_tells_silence_though_nothing_comes(monkeypatch: pytest.MonkeyPatch) -> None:
