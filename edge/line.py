@@ -112,7 +112,8 @@ class Line:
         for service in self.services:
             for event in service.news():
                 news += self._tell_event(service, event)
-            for judged in service.advance():
+            for wave in service.take_waves():
+                judged = service.judge(wave)
                 for event in judged.news:
                     news += self._tell_event(service, event)
                 news += self._tell_states(service, judged.verdicts)

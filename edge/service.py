@@ -1,8 +1,8 @@
 """Hold one bundle in service: from readings of its streams to verdicts and events."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from math import inf
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -18,6 +18,8 @@ from edge.reading import Readings
 from edge.runtime import Model
 from edge.stream_config import StreamConfig
 from edge.watch import Wanted, Watch
+
+Wave: TypeAlias = list[tuple[int, Sample]]  # rows with their samples; each row at most once
 
 
 class Judged(NamedTuple):
@@ -80,7 +82,7 @@ class Service:
         return row
 
     def take(self, row: int, readings: Readings) -> None:
-        """Take what was heard of a stream at one instant; the samples that it completes wait for `advance`."""
+        """Take what was heard of a stream at one instant; the samples that it completes wait for `take_waves`."""
         values, news = self.watch.check(row, readings)
         if values is not readings.values:
             readings = readings._replace(values=values)
@@ -109,17 +111,20 @@ class Service:
         """Return what is new although nothing came; see `Watch.look`."""
         return self._told([*self.maintenance.look(now), *self.watch.look(now, since)])
 
-    def advance(self) -> Iterator[Judged]:
-        """Judge all samples that wait, wave by wave."""
+    def take_waves(self) -> list[Wave]:
+        """Return the samples that wait, wave by wave; they are to be judged in this order."""
         waiting, self._waiting = self._waiting, []
-        for wave in waves(waiting):
-            verdicts = self.cohort.advance(wave)
-            news = self.events.advance(verdicts)
-            heard = verdicts.measured
-            if self.cohort.learned.pacing.holds:  # what only holds was not said
-                heard = np.array([sample.heard for _, sample in wave], dtype=np.bool_)
-            news += self.watch.advance(verdicts, heard, [self._arrived[row] for row, _ in wave])
-            yield Judged(self._told(news), verdicts)
+        return waves(waiting)
+
+    def judge(self, wave: Wave) -> Judged:
+        """Judge one wave."""
+        verdicts = self.cohort.advance(wave)
+        news = self.events.advance(verdicts)
+        heard = verdicts.measured
+        if self.cohort.learned.pacing.holds:  # what only holds was not said
+            heard = np.array([sample.heard for _, sample in wave], dtype=np.bool_)
+        news += self.watch.advance(verdicts, heard, [self._arrived[row] for row, _ in wave])
+        return Judged(self._told(news), verdicts)
 
     def news(self) -> list[Event]:
         """Return what is new of events without a sample: what payloads and people said."""
