@@ -32,7 +32,9 @@ def eventful(rows: int, *, seed: int, stream: str) -> Recording:
 
 
 def span_of(recording: Recording) -> Span:
-    [series], _ = lay_on_grid([recording], LEARNED.sensors, period=LEARNED.period, max_gap=LEARNED.max_gap)
+    [series], _ = lay_on_grid(
+        [recording], LEARNED.sensors, LEARNED.pacing, period=LEARNED.period, max_gap=LEARNED.max_gap
+    )
     return Span(series, 0, 0, len(series))
 
 
