@@ -64,7 +64,9 @@ def test_the_quantised_graph_says_in_a_rehearsal_what_it_says_in_a_replay(chaoti
     recordings = [recording_of(chaos(120, seed=seed), stream=f"s{seed}") for seed in range(3)]
     spans = [
         Span(series, 0, 0, len(series))
-        for series in lay_on_grid(recordings, learned.sensors, period=learned.period, max_gap=learned.max_gap)[0]
+        for series in lay_on_grid(
+            recordings, learned.sensors, learned.pacing, period=learned.period, max_gap=learned.max_gap
+        )[0]
     ]
     for recording, said in zip(recordings, rehearse(model, learned, spans).streams, strict=True):
         replayed = Replay(learned, model, model.units).run(recording)
