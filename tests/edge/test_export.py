@@ -84,6 +84,8 @@ def test_readings_of_one_instant_of_one_stream_are_one_row(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("name", ["out.csv", "out.csv.gz", "out.parquet"])
 def test_what_is_exported_is_what_is_read_directly(tmp_path: Path, name: str) -> None:
+    if name == "out.parquet":
+        pytest.importorskip("pyarrow")
     database = from_recording(tmp_path / "recorder.db", read_csv(MOTES[0], rows=900))
     export(database, tmp_path / name)
     direct, exported = read_source(database), read_source(tmp_path / name)
