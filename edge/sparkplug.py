@@ -204,7 +204,7 @@ class Host:
             raise ReadingError("unborn", f"{MOST_METRICS} metrics are remembered, this birth would be too much")
         life = node.lives[name] = Life()
         for metric in message.metrics:
-            born = life.names[metric.name] = Born(metric.datatype, words.get(metric.name, NO_SENSOR))
+            born = life.names[metric.name] = Born(metric.value.datatype, words.get(metric.name, NO_SENSOR))
             if metric.alias is not None:
                 life.aliases[metric.alias] = born
         self._metrics += life.size
@@ -248,4 +248,4 @@ def _read(life: Life, message: Message, sensors: int, *, received_at: float) -> 
 
 def _session(message: Message) -> object:
     """Return the number of the session that a node's birth or death belongs to; None if it says nothing of it."""
-    return next((metric.value for metric in message.metrics if metric.name == SESSION), None)
+    return next((metric.value.content for metric in message.metrics if metric.name == SESSION), None)

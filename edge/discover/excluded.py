@@ -2,6 +2,8 @@
 
 import re
 
+from edge.payloads.sparkplug import PREFIX, parse_topic
+
 # Words of a name: any of them tells.
 _RADIO = frozenset({"rssi", "lqi", "linkquality", "snr", "wifi", "ssid", "bssid", "signal"})
 _ITSELF = frozenset(
@@ -67,6 +69,8 @@ def why_no_stream(topic: str) -> str:
     levels = topic.split("/")
     if levels[0] == "tidegate":
         return "what Tidegate says"
+    if topic.startswith(PREFIX) and parse_topic(topic) is None:
+        return "of Sparkplug's hosts"
     if any(level.startswith("$") for level in levels):
         return "a description"
     if _COMMAND_LEVELS.intersection(levels[:2]) or _COMMAND_LEVELS.intersection(levels[-2:-1]):

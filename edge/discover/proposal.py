@@ -65,6 +65,9 @@ def _remarks(survey: Survey) -> list[str]:
     if survey.births.unnamed:
         count = counted(survey.births.unnamed, "Sparkplug value")
         remarks.append(f"{count} without a name: their births were not heard")
+    if survey.births.unread:
+        count = counted(survey.births.unread, "message")
+        remarks.append(f"{count} of Sparkplug not read for want of a library: pip install 'tidegate[sparkplug]'")
     if survey.births.ignored:
         remarks.append(f"{counted(survey.births.ignored, 'birth')} of Sparkplug nodes beyond what is kept")
     return remarks

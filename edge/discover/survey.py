@@ -7,7 +7,8 @@ from edge.discover.content import parse, read
 from edge.discover.excluded import why_no_stream
 from edge.discover.facts import Fact
 from edge.discover.heard import Heard
-from edge.discover.sparkplug import Births, address_of
+from edge.discover.sparkplug import Births
+from edge.payloads.sparkplug import parse_topic
 
 MOST_TOPICS = 10_000  # that speak; some 2 KB each
 MOST_PATHS = 100_000  # in all their payloads together; some 0.3 KB each
@@ -126,19 +127,19 @@ class Survey:
                 self.facts.setdefault(fact.topic, {})[fact.path] = fact
 
     def _take_reading(self, topic: str, payload: bytes, *, retained: bool, received_at: float) -> None:
-        address = address_of(topic)
-        why = why_no_stream(topic) if address is None else ""
+        node = parse_topic(topic)
+        why = "" if node is not None else why_no_stream(topic)
         if retained or why:
             self._put_aside(topic, why)
             return
-        if address is None:
+        if node is None:
             if len(payload) > LARGE:
                 self.ignored.large += 1
                 return
             content = read(payload, received_at)
         else:
-            topic = address.topic
-            told = self.births.take(address, payload, received_at)
+            topic = node.stream
+            told = self.births.take(node, payload)
             if told is None:
                 return
             content, facts = told

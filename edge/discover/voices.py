@@ -11,8 +11,8 @@ from edge.discover.excluded import why_no_sensor
 from edge.discover.facts import Fact
 from edge.discover.heard import Heard, Values, time_path
 from edge.discover.names import key_of, sensor_names
-from edge.discover.sparkplug import NAMESPACE
 from edge.discover.survey import Survey
+from edge.payloads.sparkplug import PREFIX
 from edge.topics import broken_topic_rule
 
 NO_FACT = Fact(topic="", path="")
@@ -95,12 +95,12 @@ def _why_none(survey: Survey, topic: str, heard: Heard) -> str:
         path.startswith("expected") for path in heard.texts
     ):
         return "what Tidegate says"
-    return "" if heard.values or topic.startswith(f"{NAMESPACE}/") else "no number in it"
+    return "" if heard.values or topic.startswith(PREFIX) else "no number in it"
 
 
 def dialect_of(survey: Survey, topic: str, heard: Heard) -> str:
     """Recognise how the tables of a topic are written."""
-    if topic.startswith(f"{NAMESPACE}/"):
+    if topic.startswith(PREFIX):
         return "sparkplug"
     if topic in survey.devices or any(topic.startswith(f"{base}/") for base in survey.bridges):
         return "zigbee2mqtt"

@@ -15,12 +15,18 @@ from edge.errors import ReadingError
 
 PACKAGE = "tidegate.sparkplug"
 BOOLEAN = 11  # the data type of that name
-VALUE = "value"  # the group of a metric's fields of which one is sent
+VALUE = "value"  # the group of fields of which one is sent, of a metric and of a property
+OF_ONE_VALUE = ("Metric", "PropertyValue")
 MESSAGES: Mapping[str, Mapping[str, tuple[int, str]]] = {
     "PropertyValue": {
+        "type": (1, "UINT32"),
         "is_null": (2, "BOOL"),
         "int_value": (3, "UINT32"),
         "long_value": (4, "UINT64"),
+        "float_value": (5, "FLOAT"),
+        "double_value": (6, "DOUBLE"),
+        "boolean_value": (7, "BOOL"),
+        "string_value": (8, "BYTES"),
     },
     "PropertySet": {"keys": (1, "*BYTES"), "values": (2, "*PropertyValue")},
     "Metric": {
@@ -39,6 +45,21 @@ MESSAGES: Mapping[str, Mapping[str, tuple[int, str]]] = {
     },
     "Payload": {"timestamp": (1, "UINT64"), "metrics": (2, "*Metric"), "seq": (3, "UINT64")},
 }  # name: (number, type); an asterisk: repeated
+NO_PROPERTIES: Mapping[str, "Value"] = {}
+
+
+class Value(NamedTuple):
+    """The value of a metric or of a property, as it was sent.
+
+    Attributes:
+        datatype: by its number in the specification, 0 where it is not sent.
+        content: None where there is none, or one of another kind than is read here.
+        is_null: whether it is said to be null.
+    """
+
+    datatype: int = 0
+    content: float | bool | bytes | None = None
+    is_null: bool = False
 
 
 class Metric(NamedTuple):
@@ -48,19 +69,15 @@ class Metric(NamedTuple):
         name: empty where only the alias is sent.
         alias: None where none is sent.
         time_ms: Unix milliseconds UTC; None where there are none.
-        datatype: by its number in the specification, 0 where it is not sent.
-        value: None where there is none, or one of another kind than is read here.
-        is_null: whether it is said to be null.
-        quality: None where nothing is said of it.
+        value: what it is.
+        properties: by their names.
     """
 
     name: str
     alias: int | None
     time_ms: int | None
-    datatype: int
-    value: float | bool | bytes | None
-    is_null: bool
-    quality: int | None
+    value: Value
+    properties: Mapping[str, Value]
 
 
 class Message(NamedTuple):
@@ -81,10 +98,15 @@ class _Sent(Protocol):
         """Return its bytes."""
 
 
-class _SentProperty(_Sent, Protocol):
+class _SentValue(_Sent, Protocol):
     is_null: bool
-    int_value: int
-    long_value: int
+
+    def WhichOneof(self, group: str) -> str | None:  # noqa: N802 - protobuf's word
+        """Return which field of a group was sent."""
+
+
+class _SentProperty(_SentValue, Protocol):
+    type: int
 
 
 class _SentProperties(_Sent, Protocol):
@@ -92,17 +114,13 @@ class _SentProperties(_Sent, Protocol):
     values: Sequence[_SentProperty]
 
 
-class _SentMetric(_Sent, Protocol):
+class _SentMetric(_SentValue, Protocol):
     name: bytes
     alias: int
     timestamp: int
     datatype: int
-    is_null: bool
     properties: _SentProperties
     boolean_value: bool
-
-    def WhichOneof(self, group: str) -> str | None:  # noqa: N802 - protobuf's word
-        """Return which field of a group was sent."""
 
 
 class _SentMetrics(Protocol):
@@ -177,25 +195,22 @@ def _metric(sent: _SentMetric) -> Metric:
         sent.name.decode(errors="replace"),
         sent.alias if sent.HasField("alias") else None,
         sent.timestamp if sent.HasField("timestamp") else None,
-        sent.datatype,
-        _value(sent),
-        sent.is_null,
-        _quality(sent.properties) if sent.HasField("properties") else None,
+        _value(sent, sent.datatype),
+        _properties(sent.properties) if sent.HasField("properties") else NO_PROPERTIES,
     )
 
 
-def _value(sent: _SentMetric) -> float | bool | bytes | None:
+def _value(sent: _SentValue, datatype: int) -> Value:
     field = sent.WhichOneof(VALUE)
-    value: float | bool | bytes | None = None if field is None else getattr(sent, field)
-    return value
+    return Value(datatype, None if field is None else getattr(sent, field), sent.is_null)
 
 
-def _quality(sent: _SentProperties) -> int | None:
-    """Find the property of that name; keys and values are two lists, of one length if the sender keeps the rules."""
-    for key, found in zip(sent.keys, sent.values, strict=False):
-        if key == b"Quality" and not found.is_null:
-            return found.int_value if found.HasField("int_value") else found.long_value
-    return None
+def _properties(sent: _SentProperties) -> Mapping[str, Value]:
+    """Pair keys and values: two lists, of one length if the sender keeps the rules."""
+    return {
+        key.decode(errors="replace"): _value(found, found.type)
+        for key, found in zip(sent.keys, sent.values, strict=False)
+    }
 
 
 @cache
@@ -208,12 +223,12 @@ def _library() -> _Library:
     kinds = descriptor_pb2.FieldDescriptorProto
     for name, fields in MESSAGES.items():
         message = file.message_type.add(name=name)
-        if name == "Metric":
+        if name in OF_ONE_VALUE:
             message.oneof_decl.add(name=VALUE)
         for field, (number, kind) in fields.items():
             label = kinds.LABEL_REPEATED if kind.startswith("*") else kinds.LABEL_OPTIONAL
             one = message.field.add(name=field, number=number, label=label)
-            if name == "Metric" and field.endswith("_value"):
+            if name in OF_ONE_VALUE and field.endswith("_value"):
                 one.oneof_index = 0
             if kind.lstrip("*") in MESSAGES:
                 one.type, one.type_name = kinds.TYPE_MESSAGE, f".{PACKAGE}.{kind.lstrip('*')}"

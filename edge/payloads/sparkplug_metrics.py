@@ -4,7 +4,7 @@ Source: Eclipse Sparkplug 3.0, sections 6.4.11 (Quality) and 6.4.16 (data types:
 """
 
 from edge.errors import ReadingError
-from edge.payloads.sparkplug_messages import Metric
+from edge.payloads.sparkplug_messages import Metric, Value
 from edge.reading import parse_value
 
 GOOD = 192  # the quality of a value that is one; 0 is bad, 500 stale
@@ -21,15 +21,29 @@ def read_value(metric: Metric, datatype: int) -> float:
 
     Raises:
         ReadingError: null, quality, wrong_type, not_a_number, not_finite or unavailable.
+    """
+    quality = metric.properties.get("Quality")
+    if quality is not None and not quality.is_null and quality.content != GOOD:
+        raise ReadingError("quality", str(quality.content))
+    return read_number(metric.value, datatype)
 
-    >>> read_value(Metric("t", None, None, 3, 0xFFFFFFFE, False, None), 3)
+
+def read_number(value: Value, datatype: int) -> float:
+    """Read a value that has no quality.
+
+    Args:
+        value: as it was sent.
+        datatype: as its birth told it, or its own.
+
+    Raises:
+        ReadingError: null, wrong_type, not_a_number, not_finite or unavailable.
+
+    >>> read_number(Value(3, 0xFFFFFFFE), 3)
     -2.0
     """
-    if metric.quality is not None and metric.quality != GOOD:
-        raise ReadingError("quality", str(metric.quality))
-    if metric.is_null:
+    if value.is_null:
         raise ReadingError("null", "is_null")
-    match metric.value:
+    match value.content:
         case None:
             raise ReadingError("wrong_type", f"data type {datatype}")
         case bytes(text):

@@ -349,7 +349,7 @@ def test_a_request_is_the_command_that_the_specification_names() -> None:
     assert (news.qos, news.retain) == (0, False)
     message = parse(news.payload)
     (command,) = message.metrics
-    assert (command.name, command.datatype, command.value) == ("Node Control/Rebirth", 11, True)
+    assert (command.name, command.value) == ("Node Control/Rebirth", (11, True, False))
     assert message.time_ms == command.time_ms == 1000 * START
 
 

@@ -6,14 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.discover import homeassistant, zigbee2mqtt
+from edge.discover import homeassistant, sparkplug, zigbee2mqtt
 from edge.discover.content import read
 from edge.discover.facts import Fact
 from edge.discover.proposal import propose
-from edge.discover.protobuf import number, read_metrics
+from edge.discover.sparkplug import Births
 from edge.discover.survey import Survey
+from edge.payloads.sparkplug import parse_topic
 from tests.houses import zigbee
 
+NOW = 1_700_000_000.0
 KEYS = (
     "friendly_name", "type", "definition", "exposes", "features", "property", "access", "unit", "value_min", "category",
     "config", "advanced", "cache_state", "last_seen", "stat_t", "state_topic", "val_tpl", "unit_of_meas", "dev_cla",
@@ -78,11 +80,10 @@ def test_whatever_comes_there_is_a_proposal(messages: list[tuple[str, bytes, boo
 
 
 @given(st.binary(max_size=200))
-def test_what_is_no_protobuf_is_said_to_be_none(payload: bytes) -> None:
-    try:
-        read_metrics(payload)
-    except ValueError:
-        return
+def test_what_is_no_protobuf_harms_nothing(payload: bytes) -> None:
+    at = parse_topic("spBv1.0/plant/DDATA/line1/oven")
+    assert at is not None
+    Births().take(at, payload)
 
 
 @given(st.binary(max_size=200) | TREES.map(as_payload))
@@ -158,15 +159,34 @@ BIRTH = bytes.fromhex(
 )
 
 
-def test_a_birth_that_another_library_wrote_is_read() -> None:
-    time, metrics = read_metrics(BIRTH)
-    assert time == 1_700_000_000.123
-    told = [(metric.name, metric.alias, metric.datatype, number(metric, metric.datatype)) for metric in metrics]
-    assert told == [
-        ("Oven/Temperature", 1, 9, 21.5),
-        ("Torque", 2, 3, -7.0),
-        ("Count", 3, 8, 2.0**40),
-        ("State", 4, 12, None),
-        ("Gone", 5, 10, None),
-    ]
-    assert (metrics[0].unit, metrics[0].low, metrics[0].high) == ("°C", -40.0, 125.0)
+def test_a_birth_names_metrics_and_says_what_they_can_be() -> None:
+    at = parse_topic("spBv1.0/plant/DBIRTH/line1/oven")
+    assert at is not None
+    taken = Births().take(at, BIRTH)
+    assert taken is not None
+    content, facts = taken
+    assert content.times == [("timestamp", 1_700_000_000.123)]
+    assert content.numbers == [("Oven/Temperature", 21.5), ("Torque", -7.0), ("Count", 2.0**40)]
+    assert [(fact.path, fact.excluded) for fact in facts] == [
+        ("Oven/Temperature", ""), ("Torque", ""), ("Count", ""), ("State", "no number"), ("Gone", ""),
+    ]  # fmt: skip
+    assert facts[0].topic == "spBv1.0/plant/line1/oven"
+    assert (facts[0].unit, facts[0].low, facts[0].high) == ("°C", -40.0, 125.0)
+
+
+def test_without_its_library_sparkplug_is_heard_and_the_remark_says_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sparkplug, "is_installed", lambda name: False)
+    survey = Survey()
+    survey.take("spBv1.0/plant/DBIRTH/line1/oven", BIRTH, retained=False, received_at=NOW)
+    found = propose(survey)
+    assert [(stream.topic, stream.sensors) for stream in found.streams] == [("spBv1.0/plant/line1/oven", ())]
+    assert "1 message of Sparkplug not read for want of a library: pip install 'tidegate[sparkplug]'" in found.remarks
+
+
+def test_what_hosts_say_and_order_is_no_stream() -> None:
+    survey = Survey()
+    for topic in ("spBv1.0/STATE/scada", "spBv1.0/plant/NCMD/line1", "spBv1.0/plant/DCMD/line1/oven"):
+        survey.take(topic, b'{"online": true, "timestamp": 1700000000000}', retained=False, received_at=NOW)
+    assert (dict(survey.heard), set(survey.aside.values())) == ({}, {"of Sparkplug's hosts"})
