@@ -20,7 +20,6 @@ PHYSICAL = {
     "ppm": (0.0, 1e6),
     "ppb": (0.0, 1e9),
     "µg/m³": (0.0, inf),
-    "dB": (-inf, inf),
     "%RH": (0.0, 100.0),
 }
 Bounds = tuple[float, float]  # the lowest and the highest value, sensor units; infinite where there is none

@@ -89,7 +89,7 @@ class Line:
             return
         target = self._targets.get(topic)
         if target is None and self._hears_feedback and topic.startswith(self._base) and topic.endswith(FEEDBACK):
-            self._hear(topic, payload, received_at)
+            self._take_feedback(topic, payload, received_at)
             return
         target = target or self._find(topic)
         if target is None:
@@ -180,7 +180,7 @@ class Line:
             for decoded in heard.instants:
                 self._take(target, topic, decoded=decoded, received_at=received_at)
 
-    def _hear(self, topic: str, payload: bytes, received_at: float) -> None:
+    def _take_feedback(self, topic: str, payload: bytes, received_at: float) -> None:
         """Take what a person says of a stream."""
         stream = topic[len(self._base) : -len(FEEDBACK)]
         service = next((service for service in self.services if stream in service.rows), None)

@@ -7,10 +7,9 @@ often, and the mean of a cell says more than its last word; of a rain gauge the 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, isnan, nan
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 Combine = Literal["last", "mean", "sum", "count"]
-COMBINES: tuple[Combine, ...] = get_args(Combine)
 
 
 class Sample(NamedTuple):

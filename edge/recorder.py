@@ -121,7 +121,6 @@ class Recorder:
 
     def _take(self, timeout: float) -> None:
         self._keep(self.connection.take(timeout))
-
         for news in self.intake.requests():
             self.connection.publish(*news)
 

@@ -7,11 +7,10 @@ from zoneinfo import ZoneInfo
 
 from edge.errors import ConfigError, quote
 from edge.payloads import esphome, tasmota, zigbee2mqtt
-from edge.payloads.esphome import Esphome
 from edge.payloads.json import Json
-from edge.payloads.plain import Plain
+from edge.payloads.plain import Plain, Switch
 from edge.payloads.tasmota import Tasmota
-from edge.payloads.zigbee2mqtt import Attribute, Zigbee2mqtt
+from edge.payloads.zigbee2mqtt import Zigbee2mqtt
 from edge.reading import Decoded
 
 TIME_PATHS: Mapping[str, str] = {  # where each has its event time unless it is told otherwise; empty: nowhere
@@ -60,11 +59,11 @@ def dialect(name: str, paths: Sequence[str], *, time_path: str | None, zone: Zon
         case "plain":
             return Plain()
         case "zigbee2mqtt":
-            return Zigbee2mqtt(paths, time_path, zone) if paths else Attribute()
+            return Zigbee2mqtt(paths, time_path, zone) if paths else Switch()
         case "tasmota":
             return Tasmota(paths, time_path, zone)
         case "esphome":
-            return Esphome()
+            return Switch()
     raise ConfigError(f"dialect: must be one of {', '.join(NAMES)}, got {quote(name)}")
 
 

@@ -8,9 +8,6 @@ Source: esphome.io, "MQTT Client Component" and "Binary Sensor Component".
 
 from collections.abc import Collection
 
-from edge.payloads.plain import read_bare
-from edge.reading import Decoded, parse_switch
-
 NO_READINGS = frozenset({"status", "debug", "command"})  # levels: who is there, the log, and what others want
 
 
@@ -21,20 +18,3 @@ def is_reading(levels: Collection[str]) -> bool:
     (True, False)
     """
     return NO_READINGS.isdisjoint(levels)
-
-
-class Esphome:
-    """Read a state; ON is 1, OFF is 0."""
-
-    repeats = False
-
-    def decode(self, payload: bytes, received_at: float) -> Decoded:
-        """Read one payload.
-
-        Raises:
-            ReadingError: it is neither a finite number nor the word of a switch.
-
-        >>> Esphome().decode(b"19.4", 60.0).values
-        (19.4,)
-        """
-        return read_bare(payload, parse_switch)

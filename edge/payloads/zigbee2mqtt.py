@@ -10,7 +10,6 @@ from collections.abc import Collection, Sequence
 from zoneinfo import ZoneInfo
 
 from edge.payloads.json import Json
-from edge.payloads.plain import read_bare
 from edge.reading import Decoded, parse_switch
 
 NO_READINGS = frozenset({"bridge", "availability", "set", "get"})  # levels of topics that are about something else
@@ -48,20 +47,3 @@ class Zigbee2mqtt:
         Decoded(time=None, values=(0.0, 98.0), refused=())
         """
         return self._json.decode(payload, received_at)
-
-
-class Attribute:
-    """Read one attribute, where `output` is `attribute`; its topic says which."""
-
-    repeats = True
-
-    def decode(self, payload: bytes, received_at: float) -> Decoded:
-        """Read one payload.
-
-        Raises:
-            ReadingError: it is neither a finite number nor the word of a switch.
-
-        >>> Attribute().decode(b"ON", 60.0).values
-        (1.0,)
-        """
-        return read_bare(payload, parse_switch)

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from edge.errors import ConfigError, ReadingError
 from edge.payloads import NAMES, SPARKPLUG, Dialect, dialect
-from edge.payloads.esphome import Esphome
 from edge.payloads.json import Json
-from edge.payloads.plain import Plain
+from edge.payloads.plain import Plain, Switch
 from edge.payloads.tasmota import Tasmota
 from edge.payloads.zigbee2mqtt import Zigbee2mqtt
 from edge.reading import REASONS, Decoded
@@ -239,7 +238,7 @@ def test_any_other_plain_payload_is_refused(payload: bytes, reason: str) -> None
 
 def test_every_dialect_can_be_made_by_its_name() -> None:
     made = [dialect(name, ["value"], time_path=None, zone=None) for name in NAMES if name != SPARKPLUG]
-    assert [type(one) for one in made] == [Json, Plain, Zigbee2mqtt, Tasmota, Esphome]
+    assert [type(one) for one in made] == [Json, Plain, Zigbee2mqtt, Tasmota, Switch]
     assert [one.repeats for one in made] == [False, False, True, False, False]
 
 
