@@ -12,7 +12,6 @@ Disliked: a server that knows MQTT 5 but hangs up on our first CONNECT hears 3.1
 """
 
 import enum
-import logging
 import select
 import threading
 import time
@@ -24,18 +23,16 @@ from edge.errors import OperatorError
 from edge.mailbox import Counters, Inbox, Message, Outbox
 from edge.message import Outgoing
 from edge.mqtt import PROTOCOLS, Answer, Client
+from edge.troubles import Troubles
 from edge.waker import Waker
 from edge.wire import Published, Wire
 
 ONLINE, OVERLOADED, STOPPED = b"online", b"overloaded", b"stopped"
-SHORT, OFTEN = 10.0, 2  # seconds a connection must last to be trusted; losses before that which are no accident
 TICK = 0.25  # seconds between two looks at the deadlines while nothing arrives
 TOGETHER = 1024  # messages that are handed over together, at most: hearing them takes some 20 ms on a slow machine
 # Source: MQTT 5.0, section 3.2.2.2.
 UNKNOWN_PROTOCOL = {0x81, 0x82, 0x84}  # malformed packet, protocol error, unsupported version
 OPERATORS_FAULT = {*UNKNOWN_PROTOCOL, 0x85, 0x86, 0x87, 0x8A, 0x8C}  # client id, password, authorisation, ban, method
-
-log = logging.getLogger(__name__)
 
 
 class Route(Protocol):
@@ -93,8 +90,8 @@ class Connection:
         self.ready = False
         self.failure: OperatorError | None = None
         self._broker = broker
-        self._where = f"broker {broker.host}:{broker.port}"
         self._client_id = client_id
+        self._troubles = Troubles(f"broker {broker.host}:{broker.port}", client_id)
         self._status_topic = status_topic
         self._status = ONLINE
         self._subscriptions, self._memories = list(subscriptions), list(memories)
@@ -104,10 +101,6 @@ class Connection:
         ]
         self._client = self._clients[0]  # of this attempt
         self._answer: Answer | None = None  # to it
-        self._connected_at = 0.0  # when its client was let in, by the clock that never jumps
-        self._parting = ""  # why this connection ended
-        self._short_lived = 0  # connections in a row that were lost within SHORT
-        self._told = ""  # the last trouble that was logged
         self.inboxes = [Inbox(broker.inbox, self.counters, broker.max_latency) for _ in range(inboxes)]
         self._route = route
         self._outbox = Outbox(self.counters)
@@ -203,21 +196,21 @@ class Connection:
 
     def _dial(self, client: Client) -> Ending:
         """Connect, and serve until the connection ends."""
-        self._client, self._answer, self._parting = client, None, ""
+        self._client, self._answer = client, None
         try:
             client.dial()
         except (OSError, UnicodeError) as error:  # no such host, nobody listens; a name that DNS cannot encode
-            self._tell(f"{self._where}: cannot be reached: {error}; trying until it can")
+            self._troubles.tell(f"cannot be reached: {error}; trying until it can")
             return Ending.FAILED
         self._listen(client)
         if self._answer is None:
-            self._tell(f"{self._where}: took the connection and gave no answer in MQTT")
+            self._troubles.tell("took the connection and gave no answer in MQTT")
             return Ending.MISUNDERSTOOD
         if self._answer.is_failure:
             return self._judge_refusal(self._answer)
         self.counters.disconnects += 1
         if not self._stopping.is_set():
-            self._tell_loss()
+            self._troubles.lose()
         return Ending.SERVED
 
     def _listen(self, client: Client) -> None:
@@ -226,8 +219,8 @@ class Connection:
         while self._turn(client) and not self._is_done():
             if self._answer is None and time.monotonic() > answer_by:
                 break
-            if self._short_lived:
-                self._settle()
+            if self._answer is not None:
+                self._troubles.settle()
             self._outbox.pump()
         self.ready = False
         self._outbox.close()
@@ -278,22 +271,6 @@ class Connection:
             inbox.hand_over()
         return stands
 
-    def _tell_loss(self) -> None:
-        """Log why a connection ended; where it happens again and again, say what usually is behind it."""
-        lasted = time.monotonic() - self._connected_at
-        self._short_lived = self._short_lived + 1 if lasted < SHORT else 0
-        hint = f"; another client may use client_id {self._client_id!r}" if self._short_lived >= OFTEN else ""
-        self._tell(f"{self._where}: connection lost: {self._parting}{hint}")
-
-    def _settle(self) -> None:
-        """Trust a connection that lasts, and tell it where those before it were not worth a line."""
-        if self._answer is None or time.monotonic() - self._connected_at < SHORT:
-            return
-        if self._short_lived >= OFTEN:
-            self._told = ""
-            log.info("%s: connected, and stays so", self._where)
-        self._short_lived = 0
-
     def _is_done(self) -> bool:
         """Return whether we want this connection to end."""
         if self._abandoned.is_set() or self.failure is not None:
@@ -305,21 +282,15 @@ class Connection:
         if answer.code in UNKNOWN_PROTOCOL and len(self._clients) > 1:
             return Ending.MISUNDERSTOOD
         if answer.code in OPERATORS_FAULT and self.counters.connects == 0:
-            self._fail(f"{self._where}: must let client {self._client_id!r} in, got {answer.text!r}")
+            self._fail(f"must let client {self._client_id!r} in, got {answer.text!r}")
         else:
-            self._tell(f"{self._where}: refused the connection: {answer.text}")
+            self._troubles.tell(f"refused the connection: {answer.text}")
         return Ending.FAILED
 
     def _fail(self, problem: str) -> None:
         """Hand a problem to whoever takes next."""
-        self.failure = OperatorError(problem)
+        self.failure = OperatorError(f"{self._troubles.where}: {problem}")
         self.wake()
-
-    def _tell(self, trouble: str) -> None:
-        """Log a trouble once, however often it comes back before a connection succeeds."""
-        if trouble != self._told:
-            log.warning("%s", trouble)
-        self._told = trouble
 
     # What follows, the client calls.
 
@@ -334,11 +305,7 @@ class Connection:
         if answer.is_failure:
             return
         self.counters.connects += 1
-        self._connected_at = time.monotonic()
-        if self._short_lived < OFTEN:
-            self._told = ""
-            resumed = ", session resumed" * answer.is_resumed
-            log.info("%s: connected, MQTT %s%s", self._where, client.version, resumed)
+        self._troubles.begin(client.version, is_resumed=answer.is_resumed)
         topic = self._status_topic
         birth = None if topic is None else Outgoing(topic, self._status, 1, True, None)
         self._outbox.open(client.send, answer.window, birth)
@@ -352,13 +319,13 @@ class Connection:
         answers = zip([*self._subscriptions, *self._memories], refusals, strict=False)
         refused = [f"{topic!r}: {why}" for (topic, _), why in answers if why is not None]
         if refused:
-            self._fail(f"{self._where}: must grant every subscription, got {', '.join(refused)}")
+            self._fail(f"must grant every subscription, got {', '.join(refused)}")
         else:
             self._become_ready()
 
     def be_left(self, reason: str) -> None:
         """Remember why the connection ended."""
-        self._parting = reason
+        self._troubles.part(reason)
 
     def take_in(self, heard: Published) -> None:
         """Put a message into the inbox that it belongs to."""

@@ -64,6 +64,21 @@ def open_bundles(streams: Mapping[str, StreamConfig], file: Path | None) -> dict
     return bundles
 
 
+def _connection(config: Config, shards: Shards | None, announcer: Announcer | None) -> Connection:
+    """Prepare the connection; its last inbox is the announcer's, where there is one."""
+    base = message.root(config.node.prefix, config.node.name)
+    readings = 1 if shards is None else 1 + config.node.workers  # inboxes of readings
+    return Connection(
+        config.broker,
+        client_id=config.client_id,
+        status_topic=f"{base}status",
+        subscriptions=[*config.subscriptions, *[(f"{base}+{FEEDBACK}", 1)] * config.node.feedback],
+        memories=() if announcer is None else announcer.subscriptions,
+        inboxes=readings if announcer is None else readings + 1,
+        route=shards if announcer is None else Aside(announcer.wants, readings, shards),
+    )
+
+
 class Daemon:
     """Carry messages between the connection and the line.
 
@@ -92,16 +107,7 @@ class Daemon:
         shards = (
             Shards(tables, self._workers, self._base if config.node.feedback else None) if self._workers > 1 else None
         )
-        readings = 1 if shards is None else 1 + self._workers  # inboxes of readings
-        self.connection = Connection(
-            config.broker,
-            client_id=config.client_id,
-            status_topic=f"{self._base}status",
-            subscriptions=[*config.subscriptions, *[(f"{self._base}+{FEEDBACK}", 1)] * config.node.feedback],
-            memories=() if announcer is None else announcer.subscriptions,
-            inboxes=readings if announcer is None else readings + 1,
-            route=shards if announcer is None else Aside(announcer.wants, readings, shards),
-        )
+        self.connection = _connection(config, shards, announcer)
         self._announcer, self._kept = announcer, self.connection.inboxes[-1]
         self.staff: Staff = (
             Desk(Line(config, bundles), self.connection, trust_of(config))

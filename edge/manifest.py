@@ -1,6 +1,6 @@
 """Describe a bundle: the tables of `manifest.json`, and what the cohort learns from them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
 from math import isfinite
 
@@ -32,6 +32,7 @@ from edge.reading import parse_time
 from edge.scale import Scaling
 
 CONTRACT = 2  # raised when an older device could not serve a newer bundle
+PEAKS = ("threshold", "scale", "shape", "rarity")  # rows of [score.peaks], each with a table a side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,54 +116,61 @@ class Manifest:
         ]
 
     def _shapes(self) -> list[str]:
-        sensors, horizons = len(self.sensors), len(self.horizons)
-        rows = {
-            "scaling.centre": self.scaling.centre,
-            "scaling.spread": self.scaling.spread,
-            "scaling.change": self.scaling.change,
-            "score.energy": self.score.energy,
-            "score.scored": self.score.scored,
-        }
-        tables = {
-            "parts.correction": self.parts.correction,
-            "experts.heard": self.experts.heard,
-            **{f"experts.loss.{name}": table for name, table in zip(EXPERTS, self.experts.loss, strict=True)},
-            **{f"experts.reach.{name}": table for name, table in zip(EXPERTS, self.experts.reach, strict=True)},
-            "interval.below": self.interval.below,
-            "interval.above": self.interval.above,
-            **{f"interval.extra.{side}": table for side, table in zip(SIDES, self.interval.extra, strict=True)},
-            **{f"interval.reach.{side}": table for side, table in zip(SIDES, self.interval.reach, strict=True)},
-        }
-        usual = self.usual
-        if usual != UsualTable():
-            rows |= {f"usual.{name}": getattr(usual, name) for name in ("low", "high", "flat", "silent")}
-        if self.grid.combine:
-            rows |= {"grid.hold": self.grid.hold}
+        sensors = len(self.sensors)
         wrong = [
-            f"{name}: must have {sensors} numbers, got {len(row)}" for name, row in rows.items() if len(row) != sensors
+            f"{name}: must have {sensors} {what}, got {len(row)}"
+            for name, what, row in self._rows()
+            if len(row) != sensors
         ]
-        score, means, peaks = self.score, self.score.means, self.score.peaks
-        shaped = [(name, table, horizons) for name, table in tables.items()]
-        shaped += [("score.centre", score.centre, FEATURES), ("score.spread", score.spread, FEATURES)]
-        shaped += [("score.others", score.others, sensors)]
-        shaped += [
-            (f"score.means.{name}", getattr(means, name), len(SMOOTHED))
-            for name in ("middle", "above", "below", "freedom")
+        wrong += [
+            f"score.peaks.{name}: must have 2 sides, got {len(getattr(self.score.peaks, name))}"
+            for name in PEAKS
+            if len(getattr(self.score.peaks, name)) != 2
         ]
-        for name in ("threshold", "scale", "shape", "rarity"):
-            sides = getattr(peaks, name)
-            shaped += [(f"score.peaks.{name}", side, len(SHARP)) for side in sides]
-            if len(sides) != 2:
-                wrong.append(f"score.peaks.{name}: must have 2 sides, got {len(sides)}")
         positions = self.score.positions
         if positions and (len(positions) != sensors or max(map(len, positions)) > 2):
             wrong.append(f"score.positions: must have {sensors} rows of no more than 2 numbers, or none")
-        for name, table, expected in shaped:
-            if len(table) != expected or any(len(row) != sensors for row in table):
-                wrong.append(f"{name}: must have shape ({expected}, {sensors})")
-        if self.grid.combine and len(self.grid.combine) != sensors:
-            wrong.append(f"grid.combine: must have {sensors} words, got {len(self.grid.combine)}")
-        return wrong
+        return wrong + [
+            f"{name}: must have shape ({expected}, {sensors})"
+            for name, table, expected in self._tables()
+            if len(table) != expected or any(len(row) != sensors for row in table)
+        ]
+
+    def _rows(self) -> Iterator[tuple[str, str, Sized]]:
+        """Yield what has one item a sensor: its name, what its items are, and it."""
+        yield "scaling.centre", "numbers", self.scaling.centre
+        yield "scaling.spread", "numbers", self.scaling.spread
+        yield "scaling.change", "numbers", self.scaling.change
+        yield "score.energy", "numbers", self.score.energy
+        yield "score.scored", "numbers", self.score.scored
+        if self.usual != UsualTable():
+            for name in ("low", "high", "flat", "silent"):
+                yield f"usual.{name}", "numbers", getattr(self.usual, name)
+        if self.grid.combine:
+            yield "grid.hold", "numbers", self.grid.hold
+            yield "grid.combine", "words", self.grid.combine
+
+    def _tables(self) -> Iterator[tuple[str, Sequence[Sized], int]]:
+        """Yield what has rows of one item a sensor: its name, it, and how many rows it must have."""
+        horizons, score = len(self.horizons), self.score
+        yield "parts.correction", self.parts.correction, horizons
+        yield "experts.heard", self.experts.heard, horizons
+        for name, loss, reach in zip(EXPERTS, self.experts.loss, self.experts.reach, strict=True):
+            yield f"experts.loss.{name}", loss, horizons
+            yield f"experts.reach.{name}", reach, horizons
+        yield "interval.below", self.interval.below, horizons
+        yield "interval.above", self.interval.above, horizons
+        for side, extra, reach in zip(SIDES, self.interval.extra, self.interval.reach, strict=True):
+            yield f"interval.extra.{side}", extra, horizons
+            yield f"interval.reach.{side}", reach, horizons
+        yield "score.centre", score.centre, FEATURES
+        yield "score.spread", score.spread, FEATURES
+        yield "score.others", score.others, len(self.sensors)
+        for name in ("middle", "above", "below", "freedom"):
+            yield f"score.means.{name}", getattr(score.means, name), len(SMOOTHED)
+        for name in PEAKS:
+            for table in getattr(score.peaks, name):
+                yield f"score.peaks.{name}", table, len(SHARP)
 
     def learned(self) -> Learned:
         """Return what the cohort needs."""

@@ -108,6 +108,7 @@ DIAGRAM: dict[str, set[str]] = {
         "edge.mailbox",
         "edge.message",
         "edge.mqtt",
+        "edge.troubles",
         "edge.waker",
         "edge.wire",
     },

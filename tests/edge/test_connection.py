@@ -191,7 +191,7 @@ def test_a_broker_that_is_not_there_is_tried_until_it_comes_and_logged_once(
     assert connection.take(0.5) == []
     broker.start()
     wait_for_ready(connection)
-    texts = [record.getMessage() for record in caplog.records if record.name == "edge.connection"]
+    texts = [record.getMessage() for record in caplog.records if record.name == "edge.troubles"]
     where = f"broker {HOST}:{broker.port}"
     assert texts[0].startswith(f"{where}: cannot be reached: ")
     assert texts[1:2] == [f"{where}: connected, MQTT 5"]
@@ -652,7 +652,7 @@ def test_two_clients_of_one_name_are_told_what_is_wrong_and_not_at_every_turn(
     caplog.set_level(logging.INFO)
     one, other = dial(mosquitto.port), dial(mosquitto.port)
     wait_until(lambda: min(one.counters.disconnects, other.counters.disconnects) >= 4)
-    told = [record.getMessage() for record in caplog.records if record.name == "edge.connection"]
+    told = [record.getMessage() for record in caplog.records if record.name == "edge.troubles"]
     hints = [text for text in told if text.endswith(f"; another client may use client_id 'tidegate-{node}'")]
     assert 2 <= len(hints) <= 4
     assert len(told) <= 12
@@ -662,7 +662,7 @@ def test_a_connection_that_lasts_after_some_that_did_not_is_told(
     stub: Server, dial: Dial, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caplog.set_level(logging.INFO)
-    monkeypatch.setattr("edge.connection.SHORT", 0.5)
+    monkeypatch.setattr("edge.troubles.SHORT", 0.5)
     server = stub(lambda number, level: WELCOME_5)
     connection = dial(server.port)
     for number in (1, 2):

@@ -196,6 +196,11 @@ def test_readings_become_forecasts_with_either_protocol(
     assert said[-1]["expected"] == said[-2]["next"]
 
 
+TOLD = {
+    "time", "version", "uptime_s", "overloaded", "readings", "silent_s", "bundles", "workers", "connection", "latency",
+}  # fmt: skip
+
+
 def test_health_tells_what_became_of_every_payload(
     mosquitto: Mosquitto, listen: Listen, config: Callable[..., str], serve: Serve, node: str
 ) -> None:
@@ -209,19 +214,7 @@ def test_health_tells_what_became_of_every_payload(
     health = sensors.health(
         lambda table: table["readings"]["received"] == 10 and table["silent_s"]["motes"] is not None  # type: ignore[index]
     )
-    told = {
-        "time",
-        "version",
-        "uptime_s",
-        "overloaded",
-        "readings",
-        "silent_s",
-        "bundles",
-        "workers",
-        "connection",
-        "latency",
-    }
-    assert set(health) == told
+    assert set(health) == TOLD
     assert 0.0 <= health["silent_s"]["motes"] < 20.0  # type: ignore[index]
     readings = dict(health["readings"])  # type: ignore[call-overload]
     assert readings.pop("last_refused").startswith(f"{node}/../climate: stream_name: ")
