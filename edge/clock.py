@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 EPOCH = date(1970, 1, 1).toordinal()
+MICROSECONDS = 1_000_000  # in a second
 DAY = 86_400.0
 WEEK = 604_800.0
 YEAR = 31_556_952.0  # the mean Gregorian year, in seconds

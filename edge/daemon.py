@@ -18,8 +18,9 @@ from edge.config import Config
 from edge.connection import ONLINE, OVERLOADED, Connection
 from edge.desk import Desk, Staff
 from edge.errors import BundleError, ConfigError
+from edge.feedback import FEEDBACK
 from edge.learned import Learned
-from edge.line import FEEDBACK, Line
+from edge.line import Line
 from edge.notify import Notifier
 from edge.overload import Overload
 from edge.runtime import Model

@@ -14,11 +14,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.clock import MICROSECONDS
 from edge.errors import ConfigError, ReadingError, RecordingError, quote
 from edge.pace import usual
 from edge.reading import parse_value
 from edge.recording import Recording
-from edge.recording_arrays import MICROSECONDS, Instants, from_arrays
+from edge.recording_arrays import Instants, from_arrays
 from edge.rows import Bools, Doubles
 
 LONGEST = 86_400.0  # seconds that a state holds: a sensor that has died says no more than one that rests

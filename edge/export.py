@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from edge import bundle, parquet
+from edge import bundle, history_spans, parquet
 from edge.errors import OperatorError, counted
 from edge.history_cells import LATEST, Page
 from edge.history_rows import Extract, Rows, check_tables, moment
@@ -18,6 +18,7 @@ from edge.recording import STREAM, TIME
 from edge.recording_arrays import stamp
 from edge.replay_files import check_outputs
 from edge.sqlite_reading import reading
+from edge.suppressed import Span
 
 ENDINGS = (".csv", ".csv.gz", ".parquet")
 
@@ -29,6 +30,8 @@ def export(
     since: str | None = None,
     until: str | None = None,
     streams: tuple[str, ...] | None = None,
+    suppressed: bool = False,
+    spans: Path | None = None,
 ) -> None:
     """Write what a database holds.
 
@@ -37,28 +40,43 @@ def export(
         output: CSV, CSV.gz or Parquet by its name.
         since, until: as an operator writes them, see `edge.history_rows.moment`.
         streams: names; None for all.
+        suppressed: whether to write what is in suppressed spans too.
+        spans: where to write these spans, CSV; None: nowhere.
 
     Raises:
         OperatorError: the database, the output or a bound needs the user.
     """
     if not output.name.endswith(ENDINGS):
         raise OperatorError(f"{output}: must end in {', '.join(ENDINGS)}")
-    check_outputs([output], [database])
+    check_outputs([output] if spans is None else [output, spans], [database])
     if output.suffix == ".parquet":
         parquet.check_parquet(output)
     with reading(database) as connection:
         check_tables(database, connection)
         asked = {"--since": since, "--until": until}
         found = {name: moment(database, connection, name, text) for name, text in asked.items() if text is not None}
-        extract = Extract(since=found.get("--since", -LATEST), until=found.get("--until", LATEST), streams=streams)
+        extract = Extract(
+            since=found.get("--since", -LATEST),
+            until=found.get("--until", LATEST),
+            streams=streams,
+            suppressed=suppressed,
+        )
         rows = Rows(database, connection, extract)
         with bundle.whole(output.resolve()) as part:
             written = _write(part, output, rows)
+        if spans is not None:
+            with bundle.whole(spans.resolve()) as part:
+                _write_spans(
+                    part, [span for span in history_spans.read(connection) if span.stream in rows.stream_names]
+                )
     print(
         f"{output}: {counted(written, 'row')}, {counted(len(rows.sensors), 'sensor')} in "
         f"{counted(len(rows.stream_names), 'stream')}",
         file=sys.stderr,
     )
+    if rows.left_out:
+        left_out = counted(rows.left_out, "reading")
+        print(f"{left_out} of maintenance or acknowledged anomalies left out (--suppressed: not)", file=sys.stderr)
 
 
 def _write(part: Path, output: Path, rows: Rows) -> int:
@@ -94,6 +112,14 @@ def _write_csv(file: TextIO, rows: Rows, pages: Iterable[Page]) -> int:
             lines.writerow((stamp(time), name, *("" if math.isnan(value) else value for value in values)))
         count += len(page.times)
     return count
+
+
+def _write_spans(part: Path, spans: Iterable[Span]) -> None:
+    """Write spans as those are written that `fit --exclude` and `evaluate --events` read."""
+    with _text(part, is_packed=False) as file:
+        lines = csv.writer(file, lineterminator="\n")
+        lines.writerow((STREAM, "start", "end", "why"))
+        lines.writerows((span.stream, stamp(span.start), stamp(span.end), span.why) for span in spans)
 
 
 def _progress(pages: Iterable[Page]) -> Iterator[Page]:

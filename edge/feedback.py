@@ -11,6 +11,7 @@ from edge.errors import ReadingError, quote
 
 Word = Literal["acknowledge", "false_alarm", "maintenance"]
 WORDS: tuple[Word, ...] = get_args(Word)
+FEEDBACK = "/feedback"  # what the topic of a stream ends with where people speak of it
 USUAL = 3600.0  # seconds of maintenance where nobody says how long
 LONGEST = 30.0 * 86_400.0  # nobody means more, and a stream that is forgotten must not stay mute
 
@@ -25,6 +26,11 @@ class Feedback(NamedTuple):
 
     word: Word
     seconds: float
+
+    @property
+    def is_work(self) -> bool:
+        """Whether the stream is worked at, or no longer."""
+        return self.word == "maintenance"
 
 
 def parse(payload: bytes) -> Feedback:

@@ -20,11 +20,12 @@ from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
+from edge import history_spans
 from edge.errors import OperatorError, quote
+from edge.suppressed import Span
 
 APPLICATION = 0x54474452  # "TGDR", in the file's header: tells our databases from those of other programs
 VERSION = 1  # of the tables
-MICROSECONDS = 1_000_000
 PAGE = 4096  # bytes; what flash and file systems are laid out for
 TOGETHER = 5_000  # readings that one transaction writes or deletes: it adds some 150 KB to the log
 LOG_ROOM = 16_000_000  # bytes of `max_bytes`, at most, that are left to the log; a quarter where that is less
@@ -113,6 +114,15 @@ class History:
         self._sources = sources
         return written
 
+    def write_spans(self, spans: Sequence[Span]) -> None:
+        """Write suppressed spans in one transaction.
+
+        Raises:
+            sqlite3.Error: none was written.
+        """
+        with self._transaction():
+            history_spans.write(self._connection, spans)
+
     def delete_before(self, time: int) -> int:
         """Delete the oldest readings of those before a time, `TOGETHER` at most; return how many.
 
@@ -122,7 +132,9 @@ class History:
         oldest = f"SELECT time FROM readings ORDER BY time LIMIT 1 OFFSET {TOGETHER}"
         statement = f"DELETE FROM readings WHERE time < ? AND time <= coalesce(({oldest}), ?)"
         with self._transaction():
-            return self._connection.execute(statement, (time, time)).rowcount
+            deleted = self._connection.execute(statement, (time, time)).rowcount
+            history_spans.delete_old(self._connection)
+            return deleted
 
     def newest(self) -> int | None:
         """Return the time of the newest reading, microseconds; None if there is none."""
@@ -186,6 +198,7 @@ class History:
         run(f"PRAGMA journal_size_limit = {room}").fetchall()
         if self._number("application_id") != APPLICATION:
             self._connection.executescript(f"BEGIN; {SCHEMA} COMMIT;")
+        run(history_spans.SCHEMA)
 
     def _read_sources(self) -> dict[Source, int]:
         statement = (

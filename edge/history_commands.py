@@ -30,6 +30,12 @@ def add_export_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--since", metavar="TIME", help=f"leave out readings before it: {moment}")
     parser.add_argument("--until", metavar="TIME", help="leave out readings at or after it: the same")
     parser.add_argument("--streams", metavar="A,B", help="only these streams (default: all)")
+    parser.add_argument(
+        "--suppressed", action="store_true", help="write readings of maintenance and acknowledged anomalies too"
+    )
+    parser.add_argument(
+        "--spans", type=Path, metavar="CSV", help="write when these were: for `fit --exclude` and `evaluate --events`"
+    )
 
 
 def record(options: argparse.Namespace) -> int:
@@ -58,5 +64,13 @@ def export(options: argparse.Namespace) -> int:
     from edge.export import export as write
 
     streams = None if options.streams is None else tuple(options.streams.split(","))
-    write(options.database, options.output, since=options.since, until=options.until, streams=streams)
+    write(
+        options.database,
+        options.output,
+        since=options.since,
+        until=options.until,
+        streams=streams,
+        suppressed=options.suppressed,
+        spans=options.spans,
+    )
     return 0

@@ -8,14 +8,16 @@ Pages are read in short transactions, so that the recorder may go on and its log
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from edge import history_spans
+from edge.clock import MICROSECONDS
 from edge.durations import parse_duration
 from edge.errors import ConfigError, ReadingError, RecordingError, counted, quote
-from edge.history import APPLICATION, MICROSECONDS, VERSION
+from edge.history import APPLICATION, VERSION
 from edge.history_cells import LATEST, Cells, Page, Readings, lay
 from edge.pace import usual
 from edge.reading import parse_time
@@ -36,6 +38,7 @@ class Extract:
         streams: names of the streams; None for all.
         period: seconds of a cell where readings come one by one; None: found.
         rows: how many rows at most; what follows is never looked at.
+        suppressed: whether readings in suppressed spans are read too.
     """
 
     since: int = -LATEST
@@ -43,6 +46,7 @@ class Extract:
     streams: tuple[str, ...] | None = None
     period: float | None = None
     rows: int | None = None
+    suppressed: bool = True
 
 
 class Rows:
@@ -51,6 +55,7 @@ class Rows:
     Attributes:
         sensors: names of the columns.
         stream_names: of the streams that may occur.
+        left_out: how many readings were left out so far, for they are in suppressed spans.
     """
 
     def __init__(self, path: Path, connection: sqlite3.Connection, extract: Extract) -> None:
@@ -76,6 +81,11 @@ class Rows:
             self._stream_of[number] = self.stream_names.index(stream)
             self._column_of[number] = self.sensors.index(sensor)
         whole = {stream: bool(whole) for stream, whole, *_ in known}
+        self.left_out = 0
+        spans = [] if extract.suppressed else history_spans.read(connection)
+        self._spans = [
+            (self.stream_names.index(span.stream), span.start, span.end) for span in spans if span.stream in whole
+        ]
         self._lengths = [0 if whole[name] else self._cell(place) for place, name in enumerate(self.stream_names)]
 
     def pages(self) -> Iterator[Page]:
@@ -136,7 +146,12 @@ class Rows:
         known = sensors < len(self._stream_of)
         streams = np.where(known, self._stream_of[np.where(known, sensors, 0)], -1)
         columns = self._column_of[np.where(known, sensors, 0)]
-        return Readings(times, streams, columns, values).only(streams >= 0)
+        kept = streams >= 0
+        for stream, start, end in self._spans:
+            inside = kept & (streams == stream) & (times >= start) & (times <= end)
+            self.left_out += int(np.count_nonzero(inside))
+            kept &= ~inside
+        return Readings(times, streams, columns, values).only(kept)
 
     def _cell(self, place: int) -> int:
         """Return the microseconds of a cell of a stream; 0 where it has no pace yet."""
@@ -190,7 +205,7 @@ def read_history(path: Path, connection: sqlite3.Connection, extract: Extract) -
         values=np.concatenate([page.values for page in pages]),
     )
     _check_common(path, recording)
-    return recording
+    return replace(recording, left_out=rows.left_out)
 
 
 def _check_common(path: Path, recording: Recording) -> None:

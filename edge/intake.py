@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from math import isnan
 
 from edge.addresses import MOST_TOPICS, Address, Addresses, Refused, Table
+from edge.clock import MICROSECONDS
 from edge.counts import ReadingCounts
 from edge.errors import ConfigError, ReadingError
-from edge.history import MICROSECONDS, Heard, Source
+from edge.history import Heard, Source
 from edge.intake_counts import IntakeCounts, Refuser
 from edge.mailbox import Message
 from edge.message import Outgoing

@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from edge.clock import MICROSECONDS
 from edge.database_file import Owner, set_aside
 from edge.durations import SECONDS
 from edge.errors import OperatorError, counted
-from edge.history import MICROSECONDS, TOGETHER, Heard, History, explain, is_damaged
+from edge.history import TOGETHER, Heard, History, explain, is_damaged
+from edge.history_spans import MOST_SPANS
 from edge.recorder_config import RecorderConfig
+from edge.suppressed import Span
 from edge.vigil import Notice
 
 WAITING = 100_000  # readings that wait for a file that cannot be written: some 15 MB, three hours at ten a second
@@ -36,6 +39,7 @@ class JournalCounts:
         expired: deleted, `max_age_days` older than the newest.
         displaced: deleted, the oldest where `max_bytes` was reached.
         damaged: how often a damaged file was moved aside.
+        spans: words about suppressed spans that were written.
     """
 
     recorded: int = 0
@@ -44,6 +48,7 @@ class JournalCounts:
     expired: int = 0
     displaced: int = 0
     damaged: int = 0
+    spans: int = 0
 
 
 class Journal:
@@ -64,6 +69,7 @@ class Journal:
         self._max_bytes = settings.max_bytes
         self._max_age = round(min(settings.max_age_days * SECONDS["d"] * MICROSECONDS, LONG))
         self._waiting: deque[Heard] = deque()
+        self._spans: deque[Span] = deque(maxlen=MOST_SPANS)
         self._notices: list[Notice] = []
         self._trouble = ""
         self._aged_at = -AGE_EVERY  # the newest reading at the last look
@@ -100,6 +106,10 @@ class Journal:
         while len(self._waiting) > WAITING:
             self._waiting.popleft()
             self.counts.dropped += 1
+
+    def suppress(self, span: Span) -> None:
+        """Take a span of which nothing is to be learnt."""
+        self._spans.append(span)
 
     def commit(self) -> None:
         """Write what waits, and delete what is too old or too much; trouble is told and counted."""
@@ -186,6 +196,10 @@ class Journal:
             self._close()
         if self._history is None:
             self._history = self._open()
+        if self._spans:
+            self._history.write_spans(self._spans)
+            self.counts.spans += len(self._spans)
+            self._spans.clear()
         while self._waiting:
             batch = list(islice(self._waiting, TOGETHER))
             written = self._history.write(batch)

@@ -17,6 +17,7 @@ from edge.config import Config
 from edge.counts import ReadingCounts
 from edge.errors import ReadingError
 from edge.event import Event
+from edge.feedback import FEEDBACK
 from edge.learned import Learned
 from edge.message import Outgoing
 from edge.payloads import SPARKPLUG
@@ -27,8 +28,6 @@ from edge.runtime import Model
 from edge.service import Service
 from edge.sparkplug import Heard, Host
 from edge.vigil import FirstRefusals, Vigil
-
-FEEDBACK = "/feedback"  # what a stream's topic for it ends with
 
 
 class Line:

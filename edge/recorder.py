@@ -11,16 +11,17 @@ from math import inf
 from pathlib import Path
 from types import FrameType
 
-from edge import bundle
+from edge import bundle, message
 from edge.config import Config
 from edge.connection import Connection
-from edge.errors import BundleError, counted
+from edge.errors import BundleError, ReadingError, counted
 from edge.intake import Intake, Recorded
 from edge.journal import Journal
 from edge.mailbox import Message
 from edge.notify import Notifier
 from edge.recorder_config import RecorderConfig
 from edge.stream_config import StreamConfig
+from edge.suppressed import Suppressed
 from edge.trust import trust_of
 
 TOLD_EVERY = 60.0  # seconds between two lines about progress
@@ -37,13 +38,15 @@ class Recorder:
 
     def __init__(self, config: Config, journal: Journal, notifier: Notifier) -> None:
         """Prepare; nothing is asked for before `run`."""
+        base = message.root(config.node.prefix, config.node.name)
+        self._suppressed = Suppressed(base, hears_feedback=config.node.feedback)
         # A recorder wants every reading, however late: what waits is bounded by `inbox` alone.
         broker = replace(config.broker, max_latency=inf)
         self.connection = Connection(
             broker,
             client_id=f"{config.client_id}-recorder",  # beside the daemon's, which may run too
             status_topic=None,
-            subscriptions=config.subscriptions,
+            subscriptions=[*config.subscriptions, *self._suppressed.subscriptions],
         )
         self.intake = Intake([Recorded(name, table, _sensors(table)) for name, table in config.streams.items()])
         self._journal = journal
@@ -125,8 +128,20 @@ class Recorder:
             self.connection.publish(*news)
 
     def _keep(self, messages: Sequence[Message]) -> None:
-        for message in self._trust.pass_on(messages, time.time(), time.monotonic()):
-            self._journal.add(self.intake.take(message))
+        for one in self._trust.pass_on(messages, time.time(), time.monotonic()):
+            if self._suppressed.wants(one.topic):
+                self._suppress(one)
+            else:
+                self._journal.add(self.intake.take(one))
+
+    def _suppress(self, said: Message) -> None:
+        try:
+            span = self._suppressed.read(said)
+        except ReadingError as wrong:
+            self.intake.counts.refused[wrong.reason] += 1
+            return
+        if span is not None:
+            self._journal.suppress(span)
 
     def _tell_notices(self) -> None:
         for refusal in self.intake.firsts.take():

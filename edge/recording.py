@@ -39,6 +39,7 @@ class Recording:
         written: the `time` cells as they were written.
         refused: for each sensor that has some, its cells that are neither empty nor a number.
         dropped: names of the columns that hold no number at all.
+        left_out: how many readings, or rows, were left out, for they are in spans that nothing is to be learnt of.
     """
 
     sensors: tuple[str, ...]
@@ -49,6 +50,7 @@ class Recording:
     written: tuple[str, ...]
     refused: tuple[Refusal, ...]
     dropped: tuple[str, ...]
+    left_out: int = 0
 
 
 def stem(path: Path) -> str:

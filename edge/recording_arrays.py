@@ -5,11 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.clock import iso
+from edge.clock import MICROSECONDS, iso
 from edge.recording import Recording
 from edge.rows import Doubles
 
-MICROSECONDS = 1_000_000
 Instants = NDArray[np.int64]
 
 

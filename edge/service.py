@@ -99,7 +99,7 @@ class Service:
     def hear(self, stream: str, said: Feedback, now: float) -> None:
         """Take what a person says of a stream that is served here."""
         row = self.rows[stream]
-        if said.word == "maintenance":
+        if said.is_work:
             self._news += self.maintenance.set(stream, now, said.seconds)
         elif said.word == "acknowledge":
             self._news += self.events.acknowledge(row) + self.watch.conditions.acknowledge(row)

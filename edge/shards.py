@@ -8,7 +8,7 @@ from zlib import crc32
 
 from edge.addresses import MOST_TOPICS, Address, Addresses, Born, Table
 from edge.counts import ReadingCounts
-from edge.line import FEEDBACK
+from edge.feedback import FEEDBACK
 from edge.payloads import SPARKPLUG
 from edge.payloads.sparkplug import DEATHS, PREFIX, parse_topic
 from edge.vigil import FirstRefusals

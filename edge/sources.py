@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edge.clock import MICROSECONDS
 from edge.entity_choice import Choice
 from edge.entity_csv import is_entity_csv, read_entity_csv
 from edge.entity_database import is_home_assistant, read_entities
 from edge.errors import RecordingError
-from edge.history import MICROSECONDS
 from edge.history_cells import LATEST
 from edge.history_rows import Extract, is_recorder, read_history
 from edge.parquet import read_parquet
@@ -26,12 +26,14 @@ class Wanted:
         streams: of a recorder's database; None for all.
         entities: of Home Assistant: for each stream's name its sensors, each with the id of its entity.
         statistics: hourly means of Home Assistant instead of states.
+        suppressed: whether readings are read that a recorder's database says nothing is to be learnt of.
         period: seconds from row to row where the source has no rows; None: found.
     """
 
     streams: tuple[str, ...] | None = None
     entities: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     statistics: bool = False
+    suppressed: bool = True
     period: float | None = None
 
 
@@ -67,7 +69,9 @@ def _read_database(path: Path, wanted: Wanted, *, rows: int | None, until: float
         if not is_recorder(connection):
             raise RecordingError(f"{path}: must be a database of `tidegate record` or Home Assistant, got another's")
         end = LATEST if until is None else round(until * MICROSECONDS)
-        extract = Extract(until=end, streams=wanted.streams, period=wanted.period, rows=rows)
+        extract = Extract(
+            until=end, streams=wanted.streams, period=wanted.period, rows=rows, suppressed=wanted.suppressed
+        )
         return read_history(path, connection, extract)
 
 

@@ -62,6 +62,11 @@ def _add_fit(commands: Commands) -> None:
     )  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, metavar="BUNDLE", help="the bundle to write")
     parser.add_argument("--recipe", type=Path, metavar="TOML", help="how to train (default: chosen for the data)")
+    parser.add_argument(
+        "--exclude", type=Path, nargs="+", default=[], metavar="CSV",
+        help="CSV of spans `start,end` (`stream` if there are several) of which nothing is learnt; of a recorder's "
+        "database, maintenance and acknowledged anomalies are left out by themselves",
+    )  # fmt: skip
     bound = parser.add_mutually_exclusive_group()
     bound.add_argument("--until", type=_time, metavar="TIME", help="leave out rows at or after this time")
     bound.add_argument("--rows", type=count, metavar="N", help="read the first N rows of each file only")
@@ -123,13 +128,15 @@ def _fit(options: argparse.Namespace) -> int:
         raise OperatorError(f"needs tensorflow; {HINT}")
     from edge.replay_files import check_outputs
 
-    check_outputs([options.out], [*options.data, *([options.recipe] if options.recipe else [])])
+    check_outputs([options.out], [*options.data, *options.exclude, *([options.recipe] if options.recipe else [])])
     recipe = _recipe(options)
+    from training.excluded import exclude
     from training.series import read
 
     try:
         # A wrong path is told at once.
-        recordings = read(options.data, rows=options.rows, until=options.until, wanted=_wanted(options, recipe))
+        wanted = replace(_wanted(options, recipe), suppressed=False)
+        recordings = exclude(read(options.data, rows=options.rows, until=options.until, wanted=wanted), options.exclude)
     except OperatorError as wrong:
         raise named(options.data, wrong) from wrong
     say("loading TensorFlow")

@@ -215,7 +215,9 @@ def _notes(
     dropped = sorted({name for recording in recordings for name in recording.dropped})
     short = [one.stream for one in series if len(one) < FEWEST]
     rows = sum(len(recording.times) for recording in recordings)
+    spans = sum(recording.left_out for recording in recordings)
     found = (
+        (spans, f"{counted(spans, 'reading')} of maintenance, of acknowledged anomalies or excluded are left out"),
         (dropped, f"columns without numbers are left out: {', '.join(dropped)}"),
         (lacking, f"sensors that not every file has are left out: {', '.join(sorted(lacking))}"),
         (short, f"streams of fewer than {FEWEST} samples are left out: {', '.join(short)}"),

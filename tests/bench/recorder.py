@@ -22,7 +22,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from edge.history import MICROSECONDS, Heard, History, Source
+from edge.clock import MICROSECONDS
+from edge.history import Heard, History, Source
 from tests.bench.common import START, Figure, parser, tell
 
 DAY = 86_400.0

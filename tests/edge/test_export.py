@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from edge import cli, history_cells, history_rows
+from edge.clock import MICROSECONDS
 from edge.export import export
-from edge.history import MICROSECONDS, Heard, Source
+from edge.history import Heard, Source
 from edge.history_rows import Extract
 from edge.journal import Journal
 from edge.recorder_config import RecorderConfig

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from edge import journal as journals
+from edge.clock import MICROSECONDS
 from edge.errors import OperatorError
-from edge.history import MICROSECONDS, PAGE, Heard, Source
+from edge.history import PAGE, Heard, Source
 from edge.journal import Journal
 from edge.recorder_config import RecorderConfig
 

@@ -12,11 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from edge import history_spans
+from edge.clock import MICROSECONDS
 from edge.config import load_to_record
 from edge.journal import Journal
 from edge.mailbox import Message
 from edge.notify import Notifier
 from edge.recorder import Recorder
+from edge.sqlite_reading import reading
+from edge.suppressed import ACKNOWLEDGED, MAINTENANCE, Span
 from edge.trust import Trust
 from tests.conftest import HOST, Mosquitto, free_port
 from tests.served import Sensors, Served, wait_until
@@ -53,10 +57,16 @@ def start(stack: ExitStack, tmp_path: Path, node: str) -> Start:
     """Start a recorder of this test's topics; its database is in the folder `recorder`."""
 
     def start(
-        port: int, *, commit_every: float = 0.1, ready: bool = True, table: str = "", name: str = "recorder"
+        port: int,
+        *,
+        commit_every: float = 0.1,
+        ready: bool = True,
+        table: str = "",
+        name: str = "recorder",
+        before: str = "",
     ) -> Served:
         config = (
-            f'[node]\nname = "{node}"\n[broker]\nhost = "{HOST}"\nport = {port}\n'
+            f'[node]\nname = "{node}"\n{before}[broker]\nhost = "{HOST}"\nport = {port}\n'
             "reconnect_min = 0.05\nreconnect_max = 0.2\n"
             f"[recorder]\ncommit_every = {commit_every}\n"
             f'[streams.boiler]\ntopic = "{node}/boiler"\nqos = 1\n{table}\n'
@@ -279,3 +289,37 @@ def test_what_cannot_be_written_at_the_end_is_told_as_dropped(idle: Recorder, ca
         idle.run(0.0)
     assert "stopped: 0 readings recorded, " in caplog.text
     assert " 4000 dropped" in caplog.text
+
+
+def test_maintenance_and_what_is_acknowledged_are_remembered_beside_the_readings(
+    start: Start, sensors: Sensors, mosquitto: Mosquitto, node: str, tmp_path: Path
+) -> None:
+    recorder = start(mosquitto.port, before="feedback = true\n")
+    begun = time.time()
+    sensors.publish(f"tidegate/{node}/boiler/feedback", b'{"feedback": "maintenance", "for": 600}')
+    event = {"start": int(begun), "end": int(begun) + 60, "feedback": "acknowledged"}
+    sensors.publish(f"tidegate/{node}/boiler/event", json.dumps(event).encode())
+    sensors.publish(f"tidegate/{node}/boiler/feedback", b"weekend")
+    sensors.publish(f"{node}/boiler", payload(begun - 60.0, warm=20.0))
+    database = tmp_path / "recorder" / "recorder.db"
+    wait_until(lambda: len(rows(database)) == 1)
+    recorder.end(signal.SIGTERM)
+    assert "1 reading recorded, 1 sensor in 1 stream; 1 refused" in recorder.said()
+    with reading(database) as connection:
+        confirmed, work = history_spans.read(connection)
+    assert confirmed == Span("boiler", ACKNOWLEDGED, int(begun) * MICROSECONDS, (int(begun) + 60) * MICROSECONDS)
+    assert (work.stream, work.why, work.end - work.start) == ("boiler", MAINTENANCE, 600_000_000)
+    assert begun - 5.0 < work.start / 1e6 < time.time()
+
+
+def test_where_people_may_not_speak_of_streams_their_words_are_not_heard(
+    start: Start, sensors: Sensors, mosquitto: Mosquitto, node: str, tmp_path: Path
+) -> None:
+    recorder = start(mosquitto.port)
+    sensors.publish(f"tidegate/{node}/boiler/feedback", b"maintenance")
+    sensors.publish(f"{node}/boiler", payload(time.time(), warm=20.0))
+    database = tmp_path / "recorder" / "recorder.db"
+    wait_until(lambda: len(rows(database)) == 1)
+    recorder.end(signal.SIGTERM)
+    with reading(database) as connection:
+        assert history_spans.read(connection) == []

@@ -1,5 +1,6 @@
 """A bundle fitted on a recorder's database is the one of its export, and a replay of either says the same."""
 
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -7,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from edge import cli as device
-from edge.history import MICROSECONDS, Heard, Source
+from edge.clock import MICROSECONDS
+from edge.history import Heard, History, Source
 from edge.journal import Journal
 from edge.recorder_config import RecorderConfig
 from edge.recording import read_csv
+from edge.suppressed import MAINTENANCE, Span
 from tests.home_assistant import build
 from tests.training.conftest import RECIPE
 from training import cli
@@ -109,3 +112,39 @@ def test_another_program_s_database_is_refused_in_one_line(folder: Path, capsys:
     assert cli.main(["fit", "--data", str(folder / "other.db"), "--out", str(folder / "none.bundle")]) == 2
     rule = "must be a database of `tidegate record` or Home Assistant, got another's"
     assert capsys.readouterr().err == f"error: {folder / 'other.db'}: {rule}\n"
+
+
+def test_what_was_suppressed_is_not_learnt_from_whatever_the_history_is_in(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    times = (read_csv(MOTE, rows=ROWS).times * MICROSECONDS).round().astype(int).tolist()
+    (tmp_path / "quick.toml").write_text(RECIPE)
+    database = tmp_path / "recorder.db"
+    shutil.copy(folder / "recorder.db", database)
+    with closing(History(database, 10_000_000)) as history:
+        history.write_spans([Span(STREAM, MAINTENANCE, times[100], times[159])])
+    of_database = fit(tmp_path, "recorder.db", "--rows", "540")
+    assert "120 readings of maintenance, of acknowledged anomalies or excluded are left out" in capsys.readouterr().err
+    spans = str(tmp_path / "spans.csv")
+    assert device.main(["export", str(database), str(tmp_path / "all.csv"), "--suppressed", "--spans", spans]) == 0
+    assert fit(tmp_path, "all.csv", "--rows", "600", "--exclude", spans) == of_database
+    assert fit(folder, "recorder.db", "--rows", "540") != of_database
+
+
+@pytest.mark.parametrize(
+    ("spans", "told"),
+    [
+        ("start,end\n2000-01-01,2100-01-01\n", f"--exclude: must leave rows of {STREAM}, leaves none"),
+        ("start,end,stream\n2000-01-01,2100-01-01,other\n", f"stream: must be one of the data ({STREAM}), got 'other'"),
+        ("start\n2000-01-01\n", "must have columns `start` and `end`, got 'start'"),
+    ],
+)
+def test_spans_that_cannot_be_excluded_are_told_in_one_line(
+    folder: Path, tmp_path: Path, spans: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "spans.csv").write_text(spans)
+    out = str(tmp_path / "mote.bundle")
+    exclude = ["--exclude", str(tmp_path / "spans.csv")]
+    assert cli.main(["fit", "--data", str(folder / "recorder.db"), "--out", out, *exclude]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert told in line
