@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 import edge
-from edge import discover_command, history_commands
+from edge import discover_command, history_commands, replay_command
 from edge.errors import OperatorError
-from edge.source_options import add_source_options, wanted_of
 
 DONE, FAILED, OPERATOR, INTERRUPTED = 0, 1, 2, 130
 
@@ -59,7 +58,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_run(commands)
     _add_check(commands)
-    _add_replay(commands)
+    replay = add(commands, "replay", replay_command.replay, replay_command.REPLAY, replay_command.EXAMPLE)
+    replay_command.add_options(replay)
     _add_demo(commands)
     _add_discover(commands)
     _add_withdraw(commands)
@@ -97,26 +97,6 @@ def _add_check(commands: Commands) -> None:
     parser.add_argument("--budget", action="store_true", help=help_text)
     help_text = "streams that each table with placeholders will have, for --budget (default: its max_streams)"
     parser.add_argument("--streams", type=int, metavar="N", help=help_text)
-
-
-def _add_replay(commands: Commands) -> None:
-    text = "send a recording through the line and write what it says of every row"
-    example = "tidegate replay boiler.bundle january.csv.gz verdicts.csv --forecasts forecasts.csv"
-    parser = add(commands, "replay", _replay, text, example)
-    parser.add_argument("bundle", type=Path, help="the bundle")
-    parser.add_argument(
-        "input", type=Path, help="a recording: CSV, CSV.gz, Parquet, or a recorder's or Home Assistant's database"
-    )
-    parser.add_argument("output", type=Path, help="CSV to write, one row for each input row")
-    parser.add_argument("--forecasts", type=Path, metavar="FILE", help="CSV to write every forecast to")
-    parser.add_argument(
-        "--inference",
-        choices=("stream", "window"),
-        default="stream",
-        help="carry the recurrent state (default), or run the whole window anew at every step",
-    )
-    parser.add_argument("--config", type=Path, metavar="TOML", help="alarm budgets as the daemon would have them")
-    add_source_options(parser)
 
 
 def _add_demo(commands: Commands) -> None:
@@ -209,21 +189,6 @@ def _tell_budget(options: argparse.Namespace) -> None:
         print(line)
     for warning in report.warnings:
         print(f"warning: {warning}", file=sys.stderr)
-
-
-def _replay(options: argparse.Namespace) -> int:
-    from edge import replay_files
-
-    replay_files.replay(
-        options.bundle,
-        options.input,
-        options.output,
-        forecasts=options.forecasts,
-        inference=options.inference,
-        config=options.config,
-        wanted=wanted_of(options, options.input),
-    )
-    return DONE
 
 
 def _demo(options: argparse.Namespace) -> int:

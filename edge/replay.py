@@ -1,8 +1,9 @@
 """Drive the line from a recorded history: the same grid, cohort and events as the daemon's, without a broker."""
 
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from math import inf, nan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +18,13 @@ from edge.reading import Readings
 from edge.recording import Recording
 from edge.rows import at
 from edge.runtime import Step
+from edge.watch import Wanted, Watch
 
 CHUNK = 20_000  # rows that go through the line together; bounds the memory of what waits
 Progress = Callable[[int], None]
 Owners = defaultdict[int, deque[int | None]]  # for each stream's row, whose the samples that wait are
 Budget = Callable[[str], tuple[float | None, int | None]]
+Told = Callable[[str], Sequence[Wanted]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,8 @@ class Replayed:
         expected, lower, upper: shape (rows, sensors), sensor units; what was expected for this row, made before it
             was seen; nan while warming up and for rows that made no sample (late, duplicate, held back).
         score: shape (rows,); nan where `expected` is, and where nothing was measured.
-        events: the id of the event that was open at each row, or an empty text.
+        events: the id of the oldest event that was open at each row, or an empty text.
+        kinds: the kind of that event, or an empty text.
         news: what was new of events, in order.
         counts: what the grid did.
     """
@@ -42,6 +46,7 @@ class Replayed:
     upper: NDArray[np.float64]
     score: NDArray[np.float64]
     events: list[str]
+    kinds: list[str]
     news: list[Event]
     counts: GridCounts
 
@@ -50,6 +55,13 @@ class Replayed:
         """Tell which rows were flagged, shape (rows,)."""
         flagged: NDArray[np.bool_] = self.score > 1.0
         return flagged
+
+    @property
+    def anomalous(self) -> NDArray[np.bool_]:
+        """Tell which rows were flagged, or lie in an event of another kind, shape (rows,)."""
+        others = [kind not in ("", "forecast") for kind in self.kinds]
+        anomalous: NDArray[np.bool_] = self.flagged | np.array(others, dtype=np.bool_)
+        return anomalous
 
 
 def align(recording: Recording, learned: Learned) -> NDArray[np.float64]:
@@ -77,14 +89,17 @@ def align(recording: Recording, learned: Learned) -> NDArray[np.float64]:
 class Replay:
     """Replay recordings through one cohort.
 
-    State kept: the cohort, and a grid for each stream, so that recordings may follow on each other.
+    State kept: the cohort, a grid for each stream, and what watches for other kinds of anomaly than `forecast`, so that
+    recordings may follow on each other.
 
     Attributes:
         streams: names of the streams heard so far, by row.
         counts: what the grids did.
     """
 
-    def __init__(self, learned: Learned, step: Step, units: int, *, budget: Budget | None = None) -> None:
+    def __init__(
+        self, learned: Learned, step: Step, units: int, *, budget: Budget | None = None, told: Told | None = None
+    ) -> None:
         """Prepare a cohort.
 
         Args:
@@ -92,6 +107,7 @@ class Replay:
             step: the graph.
             units: numbers of recurrent state a stream has.
             budget: alarm budget and calm samples that end an event, for a stream's name; None leaves the bundle's.
+            told: for a stream's name, which kinds of anomaly are told of each sensor; None: `forecast` alone.
         """
         self.counts = GridCounts()
         self._cohort = Cohort(learned, step, units)
@@ -99,6 +115,9 @@ class Replay:
         self._events = Events(self._cohort.streams, learned.sensors)
         self._grids: dict[str, tuple[int, Grid]] = {}
         self._budget = budget
+        self._told = told
+        self._watch = None if told is None else Watch(learned, self._cohort.streams)
+        self._begun = inf  # Unix seconds UTC
 
     def run(
         self, recording: Recording, *, progress: Progress | None = None, watch: Callable[[Verdicts], None] | None = None
@@ -118,26 +137,52 @@ class Replay:
         shape = values.shape
         expected, lower, upper = (np.full(shape, np.nan) for _ in range(3))
         score = np.full(len(values), np.nan)
-        said = Replayed(expected, lower, upper, score, [""] * len(values), [], self.counts)
+        said = Replayed(expected, lower, upper, score, [""] * len(values), [""] * len(values), [], self.counts)
         rows = [self._grid(name) for name in recording.stream_names]
-        for start in range(0, len(values), CHUNK):
+        for now, places in self._batches(recording):
+            if self._watch is not None:
+                self._begun = min(self._begun, now)
+                said.news.extend(self._watch.look(now, self._begun))
             waiting: list[tuple[int, Sample]] = []
             owners: Owners = defaultdict(deque)
-            chunk = slice(start, start + CHUNK)
-            told = zip(
-                recording.streams[chunk].tolist(), recording.times[chunk].tolist(), values[chunk].tolist(), strict=True
-            )
-            for place, (stream, time, heard) in enumerate(told, start=start):
+            columns = (places, recording.streams[places], recording.times[places], values[places])
+            for place, stream, time, heard in zip(*(column.tolist() for column in columns), strict=True):
                 row, grid = rows[stream]
-                samples = grid.push(Readings(time, heard, time, whole=True))
+                samples = grid.push(self._check(row, Readings(time, heard, time, whole=True), said))
                 waiting += [(row, sample) for sample in samples]
                 # A row owns the last sample that it completed; one that is late or held back owns none.
                 if samples:
                     owners[row].extend([*[None] * (len(samples) - 1), place])
-            self._advance(waiting, owners, said, watch)
+            self._advance(now, waiting, owners, said, watch)
             if progress:
-                progress(min(CHUNK, len(values) - start))
+                progress(len(places))
         return said
+
+    def _batches(self, recording: Recording) -> Iterator[tuple[float, NDArray[np.intp]]]:
+        """Yield which rows go through the line together, and when.
+
+        Forecasts of a stream depend on nothing else. Whether a sensor is silent depends on the time that has passed, so
+        the rows go by their time then; those of a stream stay in their order.
+        """
+        if self._watch is None:
+            for start in range(0, len(recording.times), CHUNK):
+                yield nan, np.arange(start, min(start + CHUNK, len(recording.times)))
+            return
+        passed = recording.times.copy()
+        for stream in range(len(recording.stream_names)):
+            mine = recording.streams == stream
+            passed[mine] = np.maximum.accumulate(passed[mine])
+        order = np.argsort(passed, kind="stable")
+        for places in np.split(order, 1 + np.flatnonzero(np.diff(passed[order]))):
+            yield float(passed[places[0]]), places
+
+    def _check(self, row: int, readings: Readings, said: Replayed) -> Readings:
+        """Return readings without values that are impossible."""
+        if self._watch is None:
+            return readings
+        kept, news = self._watch.check(row, readings)
+        said.news.extend(news)
+        return readings._replace(values=kept)
 
     def _grid(self, stream: str) -> tuple[int, Grid]:
         if stream not in self._grids:
@@ -146,10 +191,13 @@ class Replay:
             row = self._cohort.admit(stream, per_week, close_after)
             grid = Grid(learned.pacing, learned.period, max_gap=learned.max_gap, future=0.0, counts=self.counts)
             self._grids[stream] = row, grid
+            if self._watch is not None and self._told is not None:
+                self._watch.admit(row, self._told(stream))
         return self._grids[stream]
 
     def _advance(
         self,
+        now: float,
         waiting: list[tuple[int, Sample]],
         owners: Owners,
         said: Replayed,
@@ -158,6 +206,8 @@ class Replay:
         for wave in waves(waiting):
             verdicts = self._cohort.advance(wave)
             said.news.extend(self._events.advance(verdicts))
+            if self._watch is not None:
+                said.news.extend(self._watch.advance(wave, verdicts, [now] * len(wave)))
             if watch:
                 watch(verdicts)
             self._write(said, verdicts, [owners[row].popleft() for row, _ in wave])
@@ -172,6 +222,14 @@ class Replay:
         said.lower[rows] = verdicts.lower[mine]
         said.upper[rows] = verdicts.upper[mine]
         said.score[rows] = verdicts.score[mine]
-        if self._events.count():
-            for index, place in owned:
-                said.events[place] = self._events.open_id(int(verdicts.rows[index]))
+        for index, place in owned if self._count() else ():
+            event = self._oldest(int(verdicts.rows[index]))
+            if event is not None:
+                said.events[place], said.kinds[place] = event.id, event.kind
+
+    def _count(self) -> int:
+        return self._events.count() + (0 if self._watch is None else self._watch.conditions.count())
+
+    def _oldest(self, row: int) -> Event | None:
+        others = [] if self._watch is None else self._watch.conditions.current(row)
+        return min((*self._events.current(row), *others), key=lambda event: event.start, default=None)

@@ -2,9 +2,9 @@
 
 import csv
 import os
-import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -13,14 +13,15 @@ from typing import TextIO
 import numpy as np
 
 from edge import bundle
-from edge import config as configs
 from edge.clock import iso
 from edge.cohort import Verdicts
 from edge.errors import OperatorError, RecordingError, counted, unreadable
+from edge.finding import KINDS, Kind
 from edge.grid import GridCounts
 from edge.learned import Learned
 from edge.recording import Recording
-from edge.replay import Budget, Replay, Replayed, align
+from edge.replay import Replay, Replayed, align
+from edge.replay_detection import budgets, detections, told
 from edge.runtime import Step, WindowModel
 from edge.sources import ALL, Wanted, read_source
 
@@ -35,9 +36,19 @@ def replay(
     forecasts: Path | None = None,
     inference: str = "stream",
     config: Path | None = None,
-    wanted: Wanted = ALL,
+    kinds: Collection[Kind] = KINDS[:1],
+    source: Wanted = ALL,
 ) -> None:
     """Replay a recording and write what was said of it.
+
+    Args:
+        bundle_path, recording_path: what to replay with, and what.
+        output: one row for each of the recording, as the contract lays them out.
+        forecasts: every forecast; None: nowhere.
+        inference: `stream`, with carried state, or `window`, which is run anew for every row.
+        config: whose alarm budgets, kinds and limits hold, for the streams that use a bundle of this name.
+        kinds: which kinds of anomaly are told; `forecast` always is.
+        source: what of the recording is read.
 
     Raises:
         OperatorError: bundle, recording or configuration need the user.
@@ -48,14 +59,15 @@ def replay(
         raise RecordingError(unreadable(recording_path, FileNotFoundError()))
     loaded = bundle.load(bundle_path)
     learned = loaded.manifest.learned()
-    recording = read_source(recording_path, replace(wanted, period=learned.period))
+    recording = read_source(recording_path, replace(source, period=learned.period))
     check_columns(recording_path, recording, learned)
     step: Step = loaded.model
     units = loaded.model.units
     if inference == "window":
         window = WindowModel(loaded.model, learned.window)
         step, units = window, window.units
-    driven = Replay(learned, step, units, budget=_budget(config, bundle_path) if config else None)
+    detection = detections(config, bundle_path)
+    driven = Replay(learned, step, units, budget=budgets(detection), told=told(detection, learned, kinds))
     with ExitStack() as files:
         rows = files.enter_context(_table(output))
         written = ForecastFile(files.enter_context(_table(forecasts)), learned, driven.streams) if forecasts else None
@@ -135,21 +147,20 @@ class ForecastFile:
 def write_rows(file: TextIO, recording: Recording, learned: Learned, said: Replayed) -> None:
     """Write one line for each row of a recording, as the contract of `tidegate replay` lays them out."""
     named = [f"{sensor}.{bound}" for sensor in learned.sensors for bound in ("forecast", "lower", "upper")]
-    flagged = said.flagged.astype(int).tolist()
-    bounds = np.stack((said.expected, said.lower, said.upper), axis=2).reshape(len(flagged), -1)
+    anomalous = said.anomalous.astype(int).tolist()
+    bounds = np.stack((said.expected, said.lower, said.upper), axis=2).reshape(len(anomalous), -1)
     lines = csv.writer(file, lineterminator="\n")
     lines.writerow(("time", "stream", "score", "anomaly", "event", "kind", *named))
     for place, written in enumerate(recording.written):
         score = said.score[place].item()
-        event = said.events[place]
         lines.writerow(
             (
                 written,
                 recording.stream_names[recording.streams[place]],
                 "" if np.isnan(score) else score,
-                flagged[place],
-                event,
-                "forecast" if event else "",
+                anomalous[place],
+                said.events[place],
+                said.kinds[place],
                 *("" if np.isnan(number) else number for number in bounds[place].tolist()),
             )
         )
@@ -179,8 +190,12 @@ def remarks(recording: Recording, learned: Learned, counts: GridCounts) -> list[
 
 
 def _summary(said: Replayed) -> str:
-    opened = sum(one.phase == "open" for one in said.news)
-    return f"{counted(len(said.score), 'row')}, {int(said.flagged.sum())} flagged, {counted(opened, 'event')}"
+    opened = Counter(one.kind for one in said.news if one.phase == "open")
+    kinds = ", ".join(f"{count} {kind}" for kind, count in opened.items()) if set(opened) - {"forecast"} else ""
+    return (
+        f"{counted(len(said.score), 'row')}, {int(said.flagged.sum())} flagged, "
+        f"{counted(opened.total(), 'event')}{f' ({kinds})' if kinds else ''}"
+    )
 
 
 def _progress(rows: int) -> Callable[[int], None] | None:
@@ -195,21 +210,3 @@ def _progress(rows: int) -> Callable[[int], None] | None:
         print(f"\r{done} of {rows} rows", end="\n" if done >= rows else "", file=sys.stderr, flush=True)
 
     return tell
-
-
-def _budget(path: Path, bundle_path: Path) -> Budget:
-    """Find the detection settings of a stream: of the table that names it, else of the first that makes its name."""
-    config = configs.load(path)
-    tables = {
-        re.compile(re.sub(r"\\\{[^}]*\\\}", "[A-Za-z0-9_.-]+", re.escape(table.pattern(name)))): table
-        for name, table in config.streams.items()
-        if table.bundle.name == bundle_path.name
-    }
-
-    def find(stream: str) -> tuple[float | None, int | None]:
-        for pattern, table in tables.items():
-            if pattern.fullmatch(stream):
-                return table.detection.false_alarms_per_week, table.detection.close_after
-        return None, None
-
-    return find

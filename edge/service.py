@@ -4,20 +4,18 @@ from collections.abc import Iterable, Sequence
 from math import inf
 from typing import NamedTuple, TypeAlias
 
-import numpy as np
-
 from edge.cohort import Cohort, Verdicts, waves
 from edge.event import Event, Events
 from edge.feedback import Feedback
 from edge.grid import Grid, GridCounts
 from edge.learned import Learned
-from edge.limits import Bounds, physical
 from edge.maintenance import Maintenance
 from edge.pacing import Sample
 from edge.reading import Readings
 from edge.runtime import Model
 from edge.stream_config import StreamConfig
-from edge.watch import Wanted, Watch
+from edge.wanted import wanted
+from edge.watch import Watch
 
 Wave: TypeAlias = list[tuple[int, Sample]]  # rows with their samples; each row at most once
 
@@ -58,14 +56,14 @@ class Service:
     def admit(self, stream: str, table: StreamConfig) -> int:
         """Add a stream and return its row."""
         learned, detection = self.cohort.learned, table.detection
-        wanted = [self._wanted(place, table) for place in range(len(learned.sensors))]
+        told = wanted(learned, detection)
         row = self.rows[stream] = self.cohort.admit(
             stream,
             detection.false_alarms_per_week,
             detection.close_after,
-            ignored=["forecast" not in one.kinds for one in wanted],
+            ignored=["forecast" not in one.kinds for one in told],
         )
-        self.watch.admit(row, wanted)
+        self.watch.admit(row, told)
         self._grids.append(
             Grid(
                 learned.pacing,
@@ -120,10 +118,7 @@ class Service:
         """Judge one wave."""
         verdicts = self.cohort.advance(wave)
         news = self.events.advance(verdicts)
-        heard = verdicts.measured
-        if self.cohort.learned.pacing.holds:  # what only holds was not said
-            heard = np.array([sample.heard for _, sample in wave], dtype=np.bool_)
-        news += self.watch.advance(verdicts, heard, [self._arrived[row] for row, _ in wave])
+        news += self.watch.advance(wave, verdicts, [self._arrived[row] for row, _ in wave])
         return Judged(self._told(news), verdicts)
 
     def news(self) -> list[Event]:
@@ -143,29 +138,3 @@ class Service:
 
     def _told(self, news: Sequence[Event]) -> list[Event]:
         return [event for event in news if event.kind == "maintenance" or self.maintenance.tell(event)]
-
-    def _wanted(self, place: int, table: StreamConfig) -> Wanted:
-        learned = self.cohort.learned
-        own = table.detection.of_sensor(learned.sensors[place])
-        low, high = physical(learned.units[place])
-        least, most = learned.usual.low[place].item(), learned.usual.high[place].item()
-        if table.detection.learned_limits and least <= most:
-            low, high = max(low, 2.0 * least - most), min(high, 2.0 * most - least)
-        bounds = _narrowed((low, high), own.low, own.high)
-        assert own.kinds is not None  # the stream's, where it says none of its own
-        budget = own.false_alarms_per_week or learned.false_alarms_per_week
-        return Wanted(frozenset(own.kinds), budget, bounds)
-
-
-def _narrowed(known: Bounds, low: float | None, high: float | None) -> Bounds:
-    """Return the limits of a sensor; what the operator says holds, and what contradicts it or itself does not.
-
-    >>> _narrowed((-21.0, -15.0), None, -22.0)
-    (-inf, -22.0)
-    """
-    least, most = known if known[0] < known[1] else (-inf, inf)
-    if low is not None:
-        least, most = low, most if low < most else inf
-    if high is not None:
-        least, most = least if least < high else -inf, high
-    return least, most

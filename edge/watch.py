@@ -13,9 +13,10 @@ from edge.finding import Kind
 from edge.frozen import Frozen
 from edge.learned import Learned
 from edge.limits import Bounds, Limits
+from edge.pacing import Sample
 from edge.quality import Quality
 from edge.reading import Readings
-from edge.rows import Bools, at
+from edge.rows import at
 from edge.silence import Silence
 
 
@@ -84,15 +85,17 @@ class Watch:
         wanted = self._tells_quality[row]
         return self.conditions.advance(self._quality.refuse(row, time, [one for one in sensors if one in wanted]))
 
-    def advance(self, verdicts: Verdicts, heard: Bools, arrivals: Sequence[float]) -> list[Event]:
-        """Take the verdicts of a wave and return what is new.
+    def advance(self, wave: Sequence[tuple[int, Sample]], verdicts: Verdicts, arrivals: Sequence[float]) -> list[Event]:
+        """Take a wave and return what is new.
 
         Args:
+            wave: rows with their samples.
             verdicts: of the cohort.
-            heard: shape (wave, sensors), which sensors spoke; of others a value may only hold.
             arrivals: when the samples arrived, Unix seconds UTC by our clock.
         """
-        rows = at(verdicts.rows)
+        rows, heard = at(verdicts.rows), verdicts.measured
+        if wave[0][1].heard is not None:  # what only holds was not said
+            heard = np.array([sample.heard for _, sample in wave], dtype=np.bool_)
         findings = self._silence.hear(rows, np.array(arrivals), heard)
         findings += self._frozen.advance(rows, verdicts.times, verdicts.values, heard)
         return self.conditions.advance(findings) if findings else []

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterable, Mapping
+from math import isnan, nan
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,18 @@ import pytest
 from edge.config import BrokerConfig
 from edge.connection import Connection
 from edge.desk import Desk
+from edge.finding import KINDS
 from edge.line import Line
 from edge.mailbox import Message
 from edge.message import Outgoing
 from edge.pacing import Pacing
+from edge.recording import Recording
+from edge.replay import Replay
+from edge.replay_detection import detections, told
 from edge.trust import Trust
 from edge.usual import Usual, unknown
-from tests.lines import CLIMATE, climate, line_of, of, tell, tell_steps
+from tests.edge.conftest import UNITS, learned_by_hand, persist
+from tests.lines import BUNDLE, CLIMATE, climate, line_of, of, tell, tell_steps
 
 PRESS = "plant/a/press/climate"
 FEEDBACK = "tidegate/edge1/a-press/feedback"
@@ -329,3 +335,60 @@ def test_the_daemon_tells_silence_though_nothing_comes(monkeypatch: pytest.Monke
     connection.ready = True
     desk.look(now, now - 9000.0)
     assert phases(published) == [("silence", "open")]
+
+
+# A replay tells what the line tells
+
+
+def wave_of(step: int) -> tuple[float, float]:
+    return wavy(step), 50.0 + 0.2 * (step % 4)
+
+
+def dead(step: int) -> tuple[float, float]:
+    return (nan if 300 <= step < 500 else wave_of(step)[0]), wave_of(step)[1]
+
+
+def stuck(step: int) -> tuple[float, float]:
+    return (20.0 if 300 <= step < 500 else wave_of(step)[0]), wave_of(step)[1]
+
+
+def hot(step: int) -> tuple[float, float]:
+    return (900.0 if 300 <= step < 320 else wave_of(step)[0]), wave_of(step)[1]
+
+
+LIVES = {"silence": dead, "frozen": stuck, "range": hot}
+KNOWN = Usual(np.array([15.0, 40.0]), np.array([25.0, 60.0]), np.array([3.0, 3.0]), np.array([2.0, 2.0]))
+
+
+@pytest.mark.parametrize("kind", LIVES)
+def test_a_replay_tells_the_events_that_the_line_tells(kind: str, tmp_path: Path) -> None:
+    toml, count = limited(0.0, 100.0), 600
+    line, published = line_of(toml, usual=KNOWN), []
+    for step in range(count):
+        published += line.look(10.0 * step, 0.0)
+        said = {
+            name: value for name, value in zip(("warm", "damp"), LIVES[kind](step), strict=True) if not isnan(value)
+        }
+        published += tell(line, PRESS, json.dumps({"time": 10 * step, **said}).encode(), step)
+    live = [(event["id"], event["kind"], event["phase"]) for event in of("event", published)]
+
+    (tmp_path / "tidegate.toml").write_text(toml)
+    learned = learned_by_hand(usual=KNOWN)
+    found = detections(tmp_path / "tidegate.toml", BUNDLE)
+    replayed = Replay(learned, persist, UNITS, told=told(found, learned, KINDS)).run(
+        Recording(
+            sensors=("warm", "damp"),
+            stream_names=("a-press",),
+            streams=np.zeros(count, dtype=np.intp),
+            times=np.arange(count) * 10.0,
+            values=np.array([LIVES[kind](step) for step in range(count)]),
+            written=tuple(str(10 * step) for step in range(count)),
+            refused=(),
+            dropped=(),
+        )
+    )
+    assert [(event.id, event.kind, event.phase) for event in replayed.news] == live
+    assert {kind} <= {told for _, told, _ in live}
+    inside = [place for place, told in enumerate(replayed.kinds) if told == kind]
+    assert len(inside) > 10
+    assert replayed.anomalous[inside].all()

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from numpy import nan
 
+from edge import cli
 from edge import replay as module
 from edge.alarm import STEP
 from edge.bundle import Bundle
@@ -484,3 +486,36 @@ def test_an_output_that_may_not_be_written_is_refused(tmp_path: Path, monkeypatc
     with pytest.raises(OperatorError, match="must be a file that can be written"):
         check_outputs([tmp_path / "out.csv"], [])
     check_outputs([Path("/dev/null")], [])
+
+
+def test_other_kinds_are_told_where_they_are_asked_for(
+    bundles: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    taken = read_csv(MOTES[0], rows=600)
+    lines = [
+        f"{at},{400.0 if 500 <= place < 510 else warm!r},{damp!r}"
+        for place, (at, (warm, damp)) in enumerate(zip(taken.written, taken.values.tolist(), strict=True))
+    ]
+    (tmp_path / "motes.csv").write_text("\n".join([",".join(("time", *taken.sensors)), *lines]))
+    bundle = tmp_path / "motes.bundle"
+    shutil.copy(bundles / "stack-dynamic.bundle", bundle)
+    (tmp_path / "tidegate.toml").write_text(
+        f'[streams.motes]\nbundle = "{bundle}"\ntopic = "motes"\n'
+        f"[streams.motes.detection.sensors.{taken.sensors[0]}]\nlow = -40.0\nhigh = 125.0\n"
+    )
+    arguments = ["replay", str(bundle), str(tmp_path / "motes.csv"), str(tmp_path / "out.csv")]
+    config = ["--config", str(tmp_path / "tidegate.toml")]
+    assert cli.main([*arguments, *config]) == 0
+    assert "range" not in capsys.readouterr().err
+    assert cli.main([*arguments, *config, "--kinds", "range,silence"]) == 0
+    assert "1 range" in capsys.readouterr().err
+    with (tmp_path / "out.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    inside = [place for place, row in enumerate(rows) if row["kind"] == "range"]
+    assert inside == list(range(500, 510))
+    assert {rows[place]["anomaly"] for place in inside} == {"1"}
+    assert len({rows[place]["event"] for place in inside}) == 1
+    assert cli.main([*arguments, "--kinds", "all"]) == 0
+    with pytest.raises(SystemExit):
+        cli.main([*arguments, "--kinds", "noise"])
+    assert "must be all, or some of forecast, silence, frozen, range, quality, got 'noise'" in capsys.readouterr().err
