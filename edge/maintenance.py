@@ -1,5 +1,6 @@
-"""Remember which streams are being worked at: what is strange about them is judged on, and not told."""
+"""Remember which streams are being worked at: what is strange about them is judged on, and not told meanwhile."""
 
+from collections.abc import Set
 from dataclasses import replace
 from math import nan
 from typing import NamedTuple
@@ -72,6 +73,10 @@ class Maintenance:
             if not hidden:
                 del self._hidden[event.stream]
         return False
+
+    def reveal(self, stream: str) -> Set[str]:
+        """Return the ids of the events that a stream has kept to itself, and keep them no longer."""
+        return self._hidden.pop(stream, set())
 
     def _end(self, stream: str, now: float) -> list[Event]:
         found = self._open.pop(stream, None)

@@ -1,6 +1,7 @@
 """Hold one bundle in service: from readings of its streams to verdicts and events."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from math import inf
 from typing import NamedTuple, TypeAlias
 
@@ -137,4 +138,16 @@ class Service:
         return self.events.count() + self.watch.conditions.count()
 
     def _told(self, news: Sequence[Event]) -> list[Event]:
-        return [event for event in news if event.kind == "maintenance" or self.maintenance.tell(event)]
+        told = []
+        for event in news:
+            if event.kind == "maintenance":
+                told += [event, *(self._outlasting(event.stream) if event.phase == "close" else ())]
+            elif self.maintenance.tell(event):
+                told.append(event)
+        return told
+
+    def _outlasting(self, stream: str) -> list[Event]:
+        """Return the events that began while a stream was worked at and go on: they are news when the work is over."""
+        hidden, row = self.maintenance.reveal(stream), self.rows[stream]
+        both = [*self.events.current(row), *self.watch.conditions.current(row)]
+        return [replace(event, phase="open") for event in both if event.id in hidden]

@@ -30,6 +30,9 @@ SUPPOSED = 3600.0  # seconds, of a sensor that nobody knows
 class Silence:
     """Watch the sensors of all streams of a cohort.
 
+    Attributes:
+        silent: rows of the streams of which a sensor is silent.
+
     State kept for each: when it was last heard, its longest pause, and whether it is silent; for all, since when
     anybody listens.
     """
@@ -48,6 +51,7 @@ class Silence:
         self._heard: Doubles = np.zeros((0, sensors))  # nan before the first time
         self._longest: Doubles = np.zeros((0, sensors))
         self._silent: Bools = np.zeros((0, sensors), dtype=np.bool_)
+        self.silent: set[int] = set()
         self._wanted: Bools = np.zeros((0, sensors), dtype=np.bool_)
         self.patience = Patience(sensors)
 
@@ -90,6 +94,7 @@ class Silence:
         if not any_of(again):
             return []
         self._silent[rows] &= ~measured
+        self.silent = {row for row in self.silent if self._silent[row].any()}
         everyone = some(rows, np.ones(len(again), dtype=np.bool_))
         return [
             over(int(everyone[place]), sensor, "silence", float(arrivals[place]))
@@ -113,6 +118,7 @@ class Silence:
         findings = []
         for row, sensor in np.argwhere(found).tolist():
             self._silent[row, sensor] = True
+            self.silent.add(row)
             self.patience.tell(row, sensor, now)
             most, seconds, begun = borne[row, sensor].item(), quiet[row, sensor].item(), heard[row, sensor].item()
             findings.append(Finding(row, sensor, "silence", True, begun, seconds / most, 0.0, seconds, most))

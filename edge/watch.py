@@ -75,8 +75,11 @@ class Watch:
         values = readings.values
         kept, findings = self._limits.check(row, readings.time, values)
         findings += self._quality.accept(row, readings.time, values)
-        if kept is not values:  # who says what cannot be is not silent, though nothing else hears of it
-            spoke = np.isnan([kept]) & ~np.isnan([values])
+        is_silent = row in self._silence.silent
+        if is_silent or kept is not values:
+            # Who was silent is heard at once: after a long gap the grid waits for more before it believes a time. Who
+            # says what cannot be is not silent either, though nothing else hears of it.
+            spoke = ~np.isnan([values]) & (is_silent | np.isnan([kept]))
             findings += self._silence.hear(slice(row, row + 1), np.array([readings.received_at]), spoke)
         return kept, self.conditions.advance(findings) if findings else []
 

@@ -160,7 +160,7 @@ DIAGRAM: dict[str, set[str]] = {
         "edge.vigil",
     },
     "edge.discover.bare": {"edge.discover.excluded", "edge.discover.survey"},
-    "edge.discover.content": {"edge.errors", "edge.reading"},
+    "edge.discover.content": {"edge.errors", "edge.payloads.json", "edge.reading"},
     "edge.discover.excluded": {"edge.payloads.sparkplug"},
     "edge.discover.heard": {"edge.discover.content"},
     "edge.discover.homeassistant": {"edge.discover.facts"},

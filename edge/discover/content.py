@@ -6,9 +6,8 @@ Paths are those of `edge.payloads.json`: a dot goes a level down, a number picks
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-import orjson
-
 from edge.errors import ReadingError
+from edge.payloads import json as payload_json
 from edge.reading import parse_time, parse_value
 
 DEEPEST = 4  # levels; sensors nest two
@@ -56,12 +55,11 @@ def read(payload: bytes, received_at: float) -> Content:
 
 
 def parse(payload: bytes) -> object:
-    """Read JSON; None for what is none."""
+    """Read JSON, NaN and infinities too; None for what is none."""
     try:
-        content: object = orjson.loads(payload)
-    except orjson.JSONDecodeError:
+        return payload_json.parse(payload)
+    except ReadingError:
         return None
-    return content
 
 
 def _read_table(table: dict[str, object], received_at: float) -> Content:

@@ -392,3 +392,31 @@ def test_a_replay_tells_the_events_that_the_line_tells(kind: str, tmp_path: Path
     inside = [place for place, told in enumerate(replayed.kinds) if told == kind]
     assert len(inside) > 10
     assert replayed.anomalous[inside].all()
+
+
+def test_what_outlasts_maintenance_is_told_when_it_is_over() -> None:
+    line = line_of(limited(0.0, 100.0).replace("[streams.plant]", "[node]\nfeedback = true\n[streams.plant]", 1))
+    published = tell_steps(line, PRESS, range(10))
+    published += tell(line, FEEDBACK, b'{"feedback": "maintenance", "for": 100}', 10)
+    for step in range(10, 19):
+        published += tell(line, PRESS, climate(step, damp=400.0 if step == 12 else 50.0, warm=900.0), step)
+    assert phases(published) == [("maintenance", "open")]
+    over = line.look(201.0, 0.0)
+    assert phases(over) == [("maintenance", "close"), ("range", "open")]
+    assert of("event", over)[1]["start"] == "1970-01-01T00:01:40Z"
+    assert [told for told, _ in anomalies(over)] == [True]
+    well = tell(line, PRESS, climate(21), 21)
+    assert phases(well) == [("range", "close")]
+    assert [told for told, _ in anomalies(well)] == [False]
+    assert line.services[0].maintenance.suppressed >= 1
+
+
+def test_silence_ends_with_the_first_reading_after_it() -> None:
+    line = line_of()
+    published = []
+    for step in range(500):
+        published += tell(line, PRESS, climate(step, warm=wavy(step)), step)
+        published += line.look(10.0 * step, 0.0)
+    published += line.look(10.0 * 5000, 0.0)
+    assert phases(published) == [("silence", "open")]
+    assert phases(tell(line, PRESS, climate(5001), 5001)) == [("silence", "close")]

@@ -130,3 +130,10 @@ def test_a_negative_number_of_sparkplug_keeps_its_sign() -> None:
     survey.take("spBv1.0/g/DBIRTH/n/d", born, retained=False, received_at=NOW)
     survey.take("spBv1.0/g/DDATA/n/d", sparkplug.told(1, sparkplug.INT16, -7.0), retained=False, received_at=NOW + 1.0)
     assert survey.heard["spBv1.0/g/n/d"].values["Torque"].low == -7.0
+
+
+def test_a_table_with_nan_as_python_writes_it_is_read() -> None:
+    survey = Survey()
+    for step in range(3):
+        survey.take("shed/climate", b'{"warm": NaN, "damp": 40.5}', retained=False, received_at=NOW + step)
+    assert set(survey.heard["shed/climate"].values) == {"damp"}
