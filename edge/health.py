@@ -42,6 +42,7 @@ class BundleReport(TypedDict):
     streams: int
     events_open: int
     suppressed: int
+    out_of_range: int
     shelved: int
     grid: dict[str, int]
     experts: dict[str, float]
@@ -71,6 +72,7 @@ def report(line: Line, latencies: Latencies) -> Report:
             "streams": len(service.cohort.streams),
             "events_open": service.count(),
             "suppressed": service.maintenance.suppressed,
+            "out_of_range": service.watch.limits.refused,
             "shelved": service.cohort.shelved(),
             "grid": asdict(service.counts),
             "experts": {name: round(weight, 3) for name, weight in service.cohort.trust().items()},
@@ -118,6 +120,7 @@ def _merge_bundle(same: Sequence[BundleReport]) -> BundleReport:
         "streams": streams,
         "events_open": sum(one["events_open"] for one in same),
         "suppressed": sum(one["suppressed"] for one in same),
+        "out_of_range": sum(one["out_of_range"] for one in same),
         "shelved": sum(one["shelved"] for one in same),
         "grid": dict(grid),
         "experts": {name: round(weight, 3) for name, weight in weights.items()},

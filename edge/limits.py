@@ -1,12 +1,14 @@
 """Refuse values that a sensor cannot have measured: beyond what is physical, or what the operator says.
 
-What is out of range is no measurement: neither the forecast nor what is learned of the sensor sees it.
+What is out of range is no measurement: neither the forecast nor what is learned of the sensor sees it. The first is
+told at once; of a sensor that was told of too often, more of them in a row are borne (`edge.patience`).
 """
 
 from collections.abc import Sequence
 from math import inf, isnan, nan
 
 from edge.finding import Finding, over
+from edge.patience import Patience
 
 # Below or above which a number in this unit is no measurement of anything.
 PHYSICAL = {
@@ -37,15 +39,26 @@ def physical(unit: str) -> Bounds:
 class Limits:
     """Hold the values of all streams of a cohort to their limits.
 
-    State kept: the limits of each stream, and which sensors are beyond them.
+    Attributes:
+        refused: how many values were none.
+        patience: how much is borne of each sensor.
+
+    State kept: the limits of each stream, how many values in a row each sensor has had beyond them, and who is told.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, sensors: int) -> None:
         """Start with no stream."""
+        self.refused = 0
+        self.patience = Patience(sensors)
         self._bounds: list[tuple[Bounds, ...] | None] = []
-        self._outside: set[tuple[int, int]] = set()
+        self._outside: dict[tuple[int, int], int] = {}
+        self._told: set[tuple[int, int]] = set()
 
-    def admit(self, bounds: Sequence[Bounds]) -> None:
+    def admit(self, capacity: int) -> None:
+        """Make room for `capacity` streams."""
+        self.patience.admit(capacity)
+
+    def want(self, bounds: Sequence[Bounds]) -> None:
         """Add a stream with the limits of its sensors."""
         is_bounded = any(bound != (-inf, inf) for bound in bounds)
         self._bounds.append(tuple(bounds) if is_bounded else None)
@@ -70,17 +83,23 @@ class Limits:
         if not beyond:
             return values, findings
         kept = list(values)
+        self.refused += len(beyond)
         for sensor in beyond:
             kept[sensor] = nan
-            if (row, sensor) not in self._outside:
-                self._outside.add((row, sensor))
-                low, high = bounds[sensor]
-                findings.append(
-                    Finding(
-                        row, sensor, "range", True, time, _beyond(values[sensor], low, high), low, values[sensor], high
-                    )
-                )
+            if self._is_news(row, sensor, time):
+                value, (low, high) = values[sensor], bounds[sensor]
+                findings.append(Finding(row, sensor, "range", True, time, _beyond(value, low, high), low, value, high))
         return kept, findings
+
+    def _is_news(self, row: int, sensor: int, time: float) -> bool:
+        """Count a value beyond the limits; return whether it is to be told."""
+        who = (row, sensor)
+        self._outside[who] = self._outside.get(who, 0) + 1
+        if who in self._told or self._outside[who] < self.patience.of(row, sensor, time):
+            return False
+        self._told.add(who)
+        self.patience.tell(row, sensor, time)
+        return True
 
     def _leave(self, row: int, time: float, values: Sequence[float], beyond: Sequence[int]) -> list[Finding]:
         """Return who is within its limits again."""
@@ -89,8 +108,11 @@ class Limits:
             for sensor, value in enumerate(values)
             if (row, sensor) in self._outside and sensor not in beyond and not isnan(value)
         ]
-        self._outside -= {(row, sensor) for sensor in back}
-        return [over(row, sensor, "range", time) for sensor in back]
+        for sensor in back:
+            del self._outside[row, sensor]
+        told = [sensor for sensor in back if (row, sensor) in self._told]
+        self._told -= {(row, sensor) for sensor in told}
+        return [over(row, sensor, "range", time) for sensor in told]
 
 
 def _beyond(value: float, low: float, high: float) -> float:

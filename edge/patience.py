@@ -47,6 +47,12 @@ class Patience:
         more: Doubles = np.exp2(np.minimum(np.maximum(ahead - np.maximum(paid, 0.0), 0.0), 30.0))
         return more
 
+    def of(self, row: int, sensor: int, now: float) -> float:
+        """Return how many times the usual is borne of one sensor, >= 1."""
+        ahead = self._ahead[row, sensor].item()
+        paid = (now - self._since[row, sensor].item()) * self._rate[row, sensor].item() if ahead else 0.0
+        return float(2.0 ** min(max(ahead - max(paid, 0.0), 0.0), 30.0))
+
     def tell(self, row: int, sensor: int, now: float) -> None:
         """Count a finding that is told."""
         paid = max(now - self._since[row, sensor], 0.0) * self._rate[row, sensor]

@@ -2,13 +2,15 @@
 
 Theory of operation. The share of a sensor's newest payloads that held no reading of it is followed, each weighing a
 tenth of what is left: five bad ones in six begin an event, and some good ones end it. A single one is nobody's event,
-and a payload that does not speak of a sensor says nothing of its quality.
+and a payload that does not speak of a sensor says nothing of its quality. Of a sensor that was told of too often, more
+bad ones beyond that are borne (`edge.patience`).
 """
 
 from collections.abc import Iterable, Sequence
 from math import isnan
 
 from edge.finding import Finding, over
+from edge.patience import Patience
 
 WEIGHT = 0.15  # of the newest payload
 BAD, GOOD = 0.6, 0.3  # shares of bad payloads at which an event begins, and below which it ends
@@ -18,13 +20,23 @@ LEAST = 0.01  # below which a share is forgotten
 class Quality:
     """Follow the payloads of all streams of a cohort.
 
-    State kept: the share of bad payloads of those sensors that had any of late, and which of them are told.
+    Attributes:
+        patience: how much is borne of each sensor.
+
+    State kept: the share of bad payloads of those sensors that had any of late, how many came while it was too large,
+    and which of them are told.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, sensors: int) -> None:
         """Start with nothing bad."""
+        self.patience = Patience(sensors)
         self._bad: dict[int, dict[int, float]] = {}  # by row and sensor
+        self._beyond: dict[tuple[int, int], int] = {}
         self._told: set[tuple[int, int]] = set()
+
+    def admit(self, capacity: int) -> None:
+        """Make room for `capacity` streams."""
+        self.patience.admit(capacity)
 
     def refuse(self, row: int, time: float, sensors: Iterable[int]) -> list[Finding]:
         """Take a payload without a reading of some sensors that it should have spoken of; return who is bad now."""
@@ -32,8 +44,7 @@ class Quality:
         for sensor in sensors:
             share = shares.get(sensor, 0.0)
             shares[sensor] = share = share + WEIGHT * (1.0 - share)
-            if share > BAD and (row, sensor) not in self._told:
-                self._told.add((row, sensor))
+            if share > BAD and self._is_news(row, sensor, time):
                 findings.append(Finding(row, sensor, "quality", True, time, share / BAD, 0.0, share, BAD))
         return findings
 
@@ -45,11 +56,23 @@ class Quality:
         findings = []
         for sensor in [sensor for sensor in shares if not isnan(values[sensor])]:
             shares[sensor] *= 1.0 - WEIGHT
-            if shares[sensor] < GOOD and (row, sensor) in self._told:
-                self._told.remove((row, sensor))
-                findings.append(over(row, sensor, "quality", time))
+            if shares[sensor] < GOOD:
+                self._beyond.pop((row, sensor), None)
+                if (row, sensor) in self._told:
+                    self._told.remove((row, sensor))
+                    findings.append(over(row, sensor, "quality", time))
             if shares[sensor] < LEAST:
                 del shares[sensor]
         if not shares:
             del self._bad[row]
         return findings
+
+    def _is_news(self, row: int, sensor: int, time: float) -> bool:
+        """Count a payload of a sensor that is bad; return whether it is to be told."""
+        who = (row, sensor)
+        self._beyond[who] = self._beyond.get(who, 0) + 1
+        if who in self._told or self._beyond[who] < self.patience.of(row, sensor, time):
+            return False
+        self._told.add(who)
+        self.patience.tell(row, sensor, time)
+        return True

@@ -36,7 +36,7 @@ class SensorDetectionConfig:
     """When one sensor is flagged: the table [streams.NAME.detection.sensors.SENSOR]; None leaves it to the stream."""
 
     kinds: tuple[Kind, ...] | None = None
-    false_alarms_per_week: float | None = None  # the alarm budget of its silence, and of being frozen
+    false_alarms_per_week: float | None = None  # the alarm budget of each kind but `forecast`, which is the stream's
     low: float | None = None  # sensor units; what is below is no measurement, and an anomaly of kind `range`
     high: float | None = None
 

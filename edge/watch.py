@@ -26,7 +26,7 @@ class Wanted:
 
     Attributes:
         kinds: the kinds of anomaly.
-        per_week: the alarm budget of silence and frozen.
+        per_week: the alarm budget of each of them but `forecast`.
         bounds: the lowest and the highest value that are no anomaly, sensor units.
     """
 
@@ -40,6 +40,7 @@ class Watch:
 
     Attributes:
         conditions: the open events.
+        limits: what counts the values that are none.
     """
 
     def __init__(self, learned: Learned, streams: Sequence[str]) -> None:
@@ -53,27 +54,28 @@ class Watch:
         self._streams = streams
         self._silence = Silence(learned.period, np.where(usual.heard, usual.silent * learned.period, nan))
         self._frozen = Frozen(usual.flat, usual.moved)
-        self._limits = Limits()
-        self._quality = Quality()
+        self.limits = Limits(len(learned.sensors))
+        self._quality = Quality(len(learned.sensors))
         self._tells_quality: list[tuple[int, ...]] = []
         self.conditions = Conditions(streams, learned.sensors)
 
     def admit(self, row: int, wanted: Sequence[Wanted]) -> None:
         """Add a stream, with what is told of each of its sensors."""
         if row >= self._silence.capacity:
-            for memory in (self._silence, self._frozen):
+            for memory in (self._silence, self._frozen, self.limits, self._quality):
                 memory.admit(row + max(8, row // 8))
         budget = np.array([one.per_week for one in wanted])
-        for memory, kind in ((self._silence, "silence"), (self._frozen, "frozen")):
-            memory.want(row, [kind in one.kinds for one in wanted])
+        for memory in (self._silence, self._frozen, self.limits, self._quality):
             memory.patience.allow(row, budget)
-        self._limits.admit([one.bounds if "range" in one.kinds else (-inf, inf) for one in wanted])
+        self._silence.want(row, ["silence" in one.kinds for one in wanted])
+        self._frozen.want(row, ["frozen" in one.kinds for one in wanted])
+        self.limits.want([one.bounds if "range" in one.kinds else (-inf, inf) for one in wanted])
         self._tells_quality.append(tuple(place for place, one in enumerate(wanted) if "quality" in one.kinds))
 
     def check(self, row: int, readings: Readings) -> tuple[Sequence[float], list[Event]]:
         """Return the values of a payload of a stream, nan where one is impossible, and what is new."""
         values = readings.values
-        kept, findings = self._limits.check(row, readings.time, values)
+        kept, findings = self.limits.check(row, readings.time, values)
         findings += self._quality.accept(row, readings.time, values)
         is_silent = row in self._silence.silent
         if is_silent or kept is not values:

@@ -329,7 +329,7 @@ DIAGRAM: dict[str, set[str]] = {
         "edge.scale",
         "edge.usual",
     },
-    "edge.limits": {"edge.finding"},
+    "edge.limits": {"edge.finding", "edge.patience"},
     "edge.line": {
         "edge.addresses",
         "edge.cohort",
@@ -388,7 +388,7 @@ DIAGRAM: dict[str, set[str]] = {
     "edge.payloads.tasmota": {"edge.errors", "edge.payloads.json", "edge.reading"},
     "edge.payloads.zigbee2mqtt": {"edge.payloads.json", "edge.reading"},
     "edge.process": {"edge.errors"},
-    "edge.quality": {"edge.finding"},
+    "edge.quality": {"edge.finding", "edge.patience"},
     "edge.reading": {"edge.errors"},
     "edge.recorder": {
         "edge.bundle",
