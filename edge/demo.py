@@ -24,8 +24,9 @@ from edge.clock import iso
 from edge.errors import OperatorError, RecordingError, quote
 from edge.manifest import Manifest
 from edge.reading import parse_time
-from edge.recording import Recording, read_csv, read_spans, stem
+from edge.recording import Recording, read_csv, stem
 from edge.replay_files import check_columns
+from edge.spans import read_spans
 from edge.subscriber import Subscriber
 from edge.topics import NAME_RULE, is_stream_name
 

@@ -7,6 +7,7 @@ import math
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
@@ -55,23 +56,35 @@ def export(
         check_tables(database, connection)
         asked = {"--since": since, "--until": until}
         found = {name: moment(database, connection, name, text) for name, text in asked.items() if text is not None}
-        extract = Extract(
-            since=found.get("--since", -LATEST),
-            until=found.get("--until", LATEST),
-            streams=streams,
-            suppressed=suppressed,
-        )
-        rows = Rows(database, connection, extract)
+        begin, end = found.get("--since", -LATEST), found.get("--until", LATEST)
+        rows = Rows(database, connection, Extract(since=begin, until=end, streams=streams, suppressed=suppressed))
+        written = Tally()
         with bundle.whole(output.resolve()) as part:
-            written = _write(part, output, rows)
+            _write(part, output, rows, written)
         if spans is not None:
+            known = [span for span in history_spans.read(connection) if span.stream in rows.stream_names]
             with bundle.whole(spans.resolve()) as part:
-                _write_spans(
-                    part, [span for span in history_spans.read(connection) if span.stream in rows.stream_names]
-                )
+                _write_spans(part, known)
+    _tell(output, rows, written)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was written: how many rows, and of which streams, by their places."""
+
+    rows: int = 0
+    streams: set[int] = field(default_factory=set)
+
+    def add(self, page: Page) -> None:
+        """Count a page."""
+        self.rows += len(page.times)
+        self.streams.update(page.streams.tolist())
+
+
+def _tell(output: Path, rows: Rows, written: Tally) -> None:
     print(
-        f"{output}: {counted(written, 'row')}, {counted(len(rows.sensors), 'sensor')} in "
-        f"{counted(len(rows.stream_names), 'stream')}",
+        f"{output}: {counted(written.rows, 'row')}, {counted(len(rows.sensors), 'sensor')} in "
+        f"{counted(len(written.streams), 'stream')}",
         file=sys.stderr,
     )
     if rows.left_out:
@@ -79,12 +92,13 @@ def export(
         print(f"{left_out} of maintenance or acknowledged anomalies left out (--suppressed: not)", file=sys.stderr)
 
 
-def _write(part: Path, output: Path, rows: Rows) -> int:
-    pages = _progress(rows.pages())
+def _write(part: Path, output: Path, rows: Rows, written: Tally) -> None:
+    pages = _counted(rows.pages(), written)
     if output.suffix == ".parquet":
-        return parquet.write_parquet(part, rows.sensors, rows.stream_names, pages)
+        parquet.write_parquet(part, rows.sensors, rows.stream_names, pages)
+        return
     with _text(part, is_packed=output.suffix == ".gz") as file:
-        return _write_csv(file, rows, pages)
+        _write_csv(file, rows, pages)
 
 
 @contextmanager
@@ -102,16 +116,13 @@ def _text(part: Path, *, is_packed: bool) -> Iterator[TextIO]:
             yield file
 
 
-def _write_csv(file: TextIO, rows: Rows, pages: Iterable[Page]) -> int:
+def _write_csv(file: TextIO, rows: Rows, pages: Iterable[Page]) -> None:
     lines = csv.writer(file, lineterminator="\n")
     lines.writerow((TIME, STREAM, *rows.sensors))
-    count = 0
     for page in pages:
         names = (rows.stream_names[place] for place in page.streams.tolist())
         for time, name, values in zip(page.times.tolist(), names, page.values.tolist(), strict=True):
             lines.writerow((stamp(time), name, *("" if math.isnan(value) else value for value in values)))
-        count += len(page.times)
-    return count
 
 
 def _write_spans(part: Path, spans: Iterable[Span]) -> None:
@@ -122,13 +133,12 @@ def _write_spans(part: Path, spans: Iterable[Span]) -> None:
         lines.writerows((span.stream, stamp(span.start), stamp(span.end), span.why) for span in spans)
 
 
-def _progress(pages: Iterable[Page]) -> Iterator[Page]:
-    """Pass pages on, and show on a terminal how far they are."""
-    count = 0
+def _counted(pages: Iterable[Page], written: Tally) -> Iterator[Page]:
+    """Pass pages on, count them, and show on a terminal how far they are."""
     for page in pages:
-        count += len(page.times)
+        written.add(page)
         yield page
         if sys.stderr.isatty():
-            print(f"\r{count} rows, up to {stamp(int(page.times[-1]))}", end="", file=sys.stderr, flush=True)
+            print(f"\r{written.rows} rows, up to {stamp(int(page.times[-1]))}", end="", file=sys.stderr, flush=True)
     if sys.stderr.isatty():
         print(file=sys.stderr)

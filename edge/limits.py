@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from math import inf, isnan, nan
 
 from edge.finding import Finding, over
-from edge.patience import Patience
+from edge.patience import Streaks
 
 # Below or above which a number in this unit is no measurement of anything.
 PHYSICAL = {
@@ -41,22 +41,20 @@ class Limits:
 
     Attributes:
         refused: how many values were none.
-        patience: how much is borne of each sensor.
+        streaks: of values beyond the limits.
 
-    State kept: the limits of each stream, how many values in a row each sensor has had beyond them, and who is told.
+    State kept: the limits of each stream.
     """
 
     def __init__(self, sensors: int) -> None:
         """Start with no stream."""
         self.refused = 0
-        self.patience = Patience(sensors)
+        self.streaks = Streaks(sensors)
         self._bounds: list[tuple[Bounds, ...] | None] = []
-        self._outside: dict[tuple[int, int], int] = {}
-        self._told: set[tuple[int, int]] = set()
 
     def admit(self, capacity: int) -> None:
         """Make room for `capacity` streams."""
-        self.patience.admit(capacity)
+        self.streaks.patience.admit(capacity)
 
     def want(self, bounds: Sequence[Bounds]) -> None:
         """Add a stream with the limits of its sensors."""
@@ -79,40 +77,26 @@ class Limits:
             for sensor, (value, (low, high)) in enumerate(zip(values, bounds, strict=True))
             if value < low or value > high
         ]
-        findings = self._leave(row, time, values, beyond) if self._outside else []
+        findings = self._leave(row, time, values, beyond) if self.streaks else []
         if not beyond:
             return values, findings
         kept = list(values)
         self.refused += len(beyond)
         for sensor in beyond:
             kept[sensor] = nan
-            if self._is_news(row, sensor, time):
+            if self.streaks.add(row, sensor, time):
                 value, (low, high) = values[sensor], bounds[sensor]
                 findings.append(Finding(row, sensor, "range", True, time, _beyond(value, low, high), low, value, high))
         return kept, findings
-
-    def _is_news(self, row: int, sensor: int, time: float) -> bool:
-        """Count a value beyond the limits; return whether it is to be told."""
-        who = (row, sensor)
-        self._outside[who] = self._outside.get(who, 0) + 1
-        if who in self._told or self._outside[who] < self.patience.of(row, sensor, time):
-            return False
-        self._told.add(who)
-        self.patience.tell(row, sensor, time)
-        return True
 
     def _leave(self, row: int, time: float, values: Sequence[float], beyond: Sequence[int]) -> list[Finding]:
         """Return who is within its limits again."""
         back = [
             sensor
             for sensor, value in enumerate(values)
-            if (row, sensor) in self._outside and sensor not in beyond and not isnan(value)
+            if (row, sensor) in self.streaks and sensor not in beyond and not isnan(value)
         ]
-        for sensor in back:
-            del self._outside[row, sensor]
-        told = [sensor for sensor in back if (row, sensor) in self._told]
-        self._told -= {(row, sensor) for sensor in told}
-        return [over(row, sensor, "range", time) for sensor in told]
+        return [over(row, sensor, "range", time) for sensor in back if self.streaks.end(row, sensor)]
 
 
 def _beyond(value: float, low: float, high: float) -> float:

@@ -44,8 +44,8 @@ def read_parquet(path: Path, *, rows: int | None = None, until: float | None = N
     return assemble(path, table.column_names, columns, until=until)
 
 
-def write_parquet(path: Path, sensors: Sequence[str], stream_names: Sequence[str], pages: Iterable[Page]) -> int:
-    """Write pages as row groups, times as microseconds UTC; return how many rows.
+def write_parquet(path: Path, sensors: Sequence[str], stream_names: Sequence[str], pages: Iterable[Page]) -> None:
+    """Write pages as row groups, times as microseconds UTC.
 
     Raises:
         OperatorError: pyarrow is not installed.
@@ -60,7 +60,6 @@ def write_parquet(path: Path, sensors: Sequence[str], stream_names: Sequence[str
         *((name, arrow.float64()) for name in sensors),
     ]
     schema = arrow.schema(kinds)
-    count = 0
     with pyarrow.parquet.ParquetWriter(path, schema) as file:
         for page in pages:
             cells = [page.times, names[page.streams], *page.values.T]
@@ -68,8 +67,6 @@ def write_parquet(path: Path, sensors: Sequence[str], stream_names: Sequence[str
                 arrow.array(cell, type=kind, from_pandas=True) for cell, (_, kind) in zip(cells, kinds, strict=True)
             ]
             file.write_table(arrow.table(columns, schema=schema))
-            count += len(page.times)
-    return count
 
 
 def check_parquet(path: Path) -> None:

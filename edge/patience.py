@@ -58,3 +58,44 @@ class Patience:
         paid = max(now - self._since[row, sensor], 0.0) * self._rate[row, sensor]
         self._ahead[row, sensor] = max(self._ahead[row, sensor] - paid, 0.0) + 1.0
         self._since[row, sensor] = now
+
+
+class Streaks:
+    """Count what comes in a row of a sensor, and say when it is to be told: sooner or later, as its budget has it.
+
+    State kept: how long each streak is, and which are told.
+
+    Attributes:
+        patience: how much is borne of each sensor.
+    """
+
+    def __init__(self, sensors: int) -> None:
+        """Start with no stream."""
+        self.patience = Patience(sensors)
+        self._lengths: dict[tuple[int, int], int] = {}
+        self._told: set[tuple[int, int]] = set()
+
+    def __contains__(self, who: tuple[int, int]) -> bool:
+        """Return whether a sensor, by row and place, is in a streak."""
+        return who in self._lengths
+
+    def __len__(self) -> int:
+        """Return how many sensors are in a streak."""
+        return len(self._lengths)
+
+    def add(self, row: int, sensor: int, now: float) -> bool:
+        """Make a streak longer; return whether it is to be told now."""
+        who = (row, sensor)
+        self._lengths[who] = self._lengths.get(who, 0) + 1
+        if who in self._told or self._lengths[who] < self.patience.of(row, sensor, now):
+            return False
+        self._told.add(who)
+        self.patience.tell(row, sensor, now)
+        return True
+
+    def end(self, row: int, sensor: int) -> bool:
+        """End a streak; return whether it was told."""
+        self._lengths.pop((row, sensor), None)
+        was_told = (row, sensor) in self._told
+        self._told.discard((row, sensor))
+        return was_told

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from math import isnan
 
 from edge.finding import Finding, over
-from edge.patience import Patience
+from edge.patience import Streaks
 
 WEIGHT = 0.15  # of the newest payload
 BAD, GOOD = 0.6, 0.3  # shares of bad payloads at which an event begins, and below which it ends
@@ -21,22 +21,19 @@ class Quality:
     """Follow the payloads of all streams of a cohort.
 
     Attributes:
-        patience: how much is borne of each sensor.
+        streaks: of bad payloads while their share is too large.
 
-    State kept: the share of bad payloads of those sensors that had any of late, how many came while it was too large,
-    and which of them are told.
+    State kept: the share of bad payloads of those sensors that had any of late.
     """
 
     def __init__(self, sensors: int) -> None:
         """Start with nothing bad."""
-        self.patience = Patience(sensors)
+        self.streaks = Streaks(sensors)
         self._bad: dict[int, dict[int, float]] = {}  # by row and sensor
-        self._beyond: dict[tuple[int, int], int] = {}
-        self._told: set[tuple[int, int]] = set()
 
     def admit(self, capacity: int) -> None:
         """Make room for `capacity` streams."""
-        self.patience.admit(capacity)
+        self.streaks.patience.admit(capacity)
 
     def refuse(self, row: int, time: float, sensors: Iterable[int]) -> list[Finding]:
         """Take a payload without a reading of some sensors that it should have spoken of; return who is bad now."""
@@ -44,7 +41,7 @@ class Quality:
         for sensor in sensors:
             share = shares.get(sensor, 0.0)
             shares[sensor] = share = share + WEIGHT * (1.0 - share)
-            if share > BAD and self._is_news(row, sensor, time):
+            if share > BAD and self.streaks.add(row, sensor, time):
                 findings.append(Finding(row, sensor, "quality", True, time, share / BAD, 0.0, share, BAD))
         return findings
 
@@ -56,23 +53,10 @@ class Quality:
         findings = []
         for sensor in [sensor for sensor in shares if not isnan(values[sensor])]:
             shares[sensor] *= 1.0 - WEIGHT
-            if shares[sensor] < GOOD:
-                self._beyond.pop((row, sensor), None)
-                if (row, sensor) in self._told:
-                    self._told.remove((row, sensor))
-                    findings.append(over(row, sensor, "quality", time))
+            if shares[sensor] < GOOD and self.streaks.end(row, sensor):
+                findings.append(over(row, sensor, "quality", time))
             if shares[sensor] < LEAST:
                 del shares[sensor]
         if not shares:
             del self._bad[row]
         return findings
-
-    def _is_news(self, row: int, sensor: int, time: float) -> bool:
-        """Count a payload of a sensor that is bad; return whether it is to be told."""
-        who = (row, sensor)
-        self._beyond[who] = self._beyond.get(who, 0) + 1
-        if who in self._told or self._beyond[who] < self.patience.of(row, sensor, time):
-            return False
-        self._told.add(who)
-        self.patience.tell(row, sensor, time)
-        return True

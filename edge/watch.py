@@ -65,8 +65,8 @@ class Watch:
             for memory in (self._silence, self._frozen, self.limits, self._quality):
                 memory.admit(row + max(8, row // 8))
         budget = np.array([one.per_week for one in wanted])
-        for memory in (self._silence, self._frozen, self.limits, self._quality):
-            memory.patience.allow(row, budget)
+        for owner in (self._silence, self._frozen, self.limits.streaks, self._quality.streaks):
+            owner.patience.allow(row, budget)
         self._silence.want(row, ["silence" in one.kinds for one in wanted])
         self._frozen.want(row, ["frozen" in one.kinds for one in wanted])
         self.limits.want([one.bounds if "range" in one.kinds else (-inf, inf) for one in wanted])

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import RecordingError
-from edge.recording import Recording, read_spans
+from edge.recording import Recording
+from edge.spans import read_spans
 
 EVERY = ""  # a span of all streams
 

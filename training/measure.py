@@ -14,11 +14,12 @@ from edge.learned import Learned
 from edge.manifest import Manifest
 from edge.manifest_tables import QualityRow
 from edge.reading import parse_time
-from edge.recording import Recording, read_spans, stem
+from edge.recording import Recording, stem
 from edge.replay import Replay
 from edge.replay_files import check_columns
 from edge.runtime import Model
 from edge.sources import ALL, Wanted
+from edge.spans import read_spans
 from training.card import quality_table
 from training.evaluate import detect, judge, skill
 from training.rehearse import Span

@@ -9,9 +9,10 @@ import numpy as np
 from edge.clock import DAY
 from edge.errors import OperatorError
 from edge.learned import Learned
-from edge.recording import Recording, read_spans
+from edge.recording import Recording
 from edge.replay import Replay
 from edge.runtime import Model
+from edge.spans import read_spans
 from training.budget import Account, accounts
 from training.controls import controls
 from training.fit import Fitted, ParityError, fit

@@ -290,3 +290,9 @@ def test_of_readings_beyond_the_bound_nothing_is_used(tmp_path: Path, bound: dic
     agreed = 19 if whole else 9
     assert rows >= agreed
     assert all(np.array_equal(one.values[:agreed], found[0].values[:agreed], equal_nan=True) for one in found)
+
+
+def test_only_streams_with_a_row_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [("a", NOW, {"warm": 20.5}), ("b", NOW + 100.0, {"warm": 19.0})]
+    export(record(tmp_path / "recorder.db", rows), tmp_path / "out.csv", until=str(NOW + 50.0))
+    assert "1 row, 1 sensor in 1 stream\n" in capsys.readouterr().err

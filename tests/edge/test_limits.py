@@ -56,7 +56,7 @@ def test_what_no_unit_allows_is_out_of_range_without_being_told() -> None:
 
 def test_what_comes_more_often_than_the_budget_allows_is_borne_longer_and_counted() -> None:
     held = limits((0.0, 1.0))
-    held.patience.allow(0, np.array([1.0]))
+    held.streaks.patience.allow(0, np.array([1.0]))
     told = [
         time
         for time in range(0, 86_400, 60)  # one value in ten is impossible

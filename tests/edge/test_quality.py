@@ -47,7 +47,7 @@ def test_streams_are_told_apart() -> None:
 
 def test_what_comes_more_often_than_the_budget_allows_is_borne_longer() -> None:
     watch = watched()
-    watch.patience.allow(0, np.array([1.0, 1.0]))
+    watch.streaks.patience.allow(0, np.array([1.0, 1.0]))
     told = []
     for day in range(30):
         for step in range(20):

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.errors import RecordingError, Refusal
-from edge.recording import Recording, assemble, read_csv, read_spans
+from edge.recording import Recording, assemble, read_csv
+from edge.spans import read_spans
 
 START = 1_273_363_200.0  # 2010-05-09T00:00:00Z
 
