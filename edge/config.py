@@ -29,7 +29,7 @@ class NodeConfig:
     prefix: str = "tidegate"
     health_every: float = 30.0  # seconds between health messages
     workers: int = 1  # processes that share the streams; 1: the daemon's own does all
-    trust_clock_after: float = 600.0  # seconds to wait for systemd to set the clock; without it, it is trusted at once
+    trust_clock_after: float = 600.0  # seconds to wait for a time service that runs and has not set the clock
     feedback: bool = False  # whether people may acknowledge, dismiss and suppress events through the broker
 
     def __post_init__(self) -> None:

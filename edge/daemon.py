@@ -17,6 +17,7 @@ from edge.aside import Aside
 from edge.config import Config
 from edge.connection import ONLINE, OVERLOADED, Connection
 from edge.desk import Desk, Staff
+from edge.doubted import Doubted
 from edge.errors import BundleError, ConfigError
 from edge.feedback import FEEDBACK
 from edge.learned import Learned
@@ -115,7 +116,7 @@ class Daemon:
             if shards is None
             else Workers(config, bundles, self.connection, shards)
         )
-        self._overload = Overload()
+        self._overload, self._doubted = Overload(), Doubted()
         self._notifier = notifier
         interval = notifier.watchdog_interval
         self._feed_every = None if interval is None else interval / 4  # two turns fit into half of what it allows
@@ -170,10 +171,10 @@ class Daemon:
             self._ready = True
             self._health_at = min(self._health_at, time.monotonic() + FIRST_HEALTH)
             log.info("ready: subscribed, bundles serve")
-            self._notifier.ready(health.status(self.staff.report(), ready=True))
+            self._notifier.ready(health.status(self.staff.report(), self.staff.doubt, now=time.time(), ready=True))
 
     def tell_notices(self, now: float) -> None:
-        """Log what is refused for the first time, and now and then look for tables that fell silent.
+        """Log what is refused for the first time, and now and then look for tables that fell silent, and at the clock.
 
         Args:
             now: seconds of the clock that never jumps.
@@ -183,9 +184,11 @@ class Daemon:
         if now < self._look_at:
             return
         self._look_at = now + TICK
-        if not self.connection.ready:
+        doubt = self.staff.doubt
+        if not self.connection.ready or not doubt.is_trusted:  # what waits for its time was not read yet
             self.staff.vigil.listen_from(now)
-        for notice in self.staff.vigil.look(now):
+        doubted = self._doubted.look(doubt, time.time(), now) if self.staff.is_ready else []
+        for notice in [*doubted, *self.staff.vigil.look(now)]:
             log.log(logging.WARNING if notice.is_trouble else logging.INFO, "%s", notice.text)
 
     def _feed_watchdog(self) -> None:
@@ -221,21 +224,22 @@ class Daemon:
             self.connection.wake()
 
     def _tell_health(self, started_at: float) -> None:
-        told = self.staff.report()
+        told, doubt, now = self.staff.report(), self.staff.doubt, time.time()
         table = health.table(
             told,
             self.staff.counters(),
+            doubt,
             silences=self.staff.vigil.silences(),
             is_overloaded=self._overload.is_on,
             workers=(self._workers, self.staff.restarts),
             started_at=started_at,
-            now=time.time(),
+            now=now,
         )
         if self._announcer is not None:
             table["homeassistant"] = asdict(self._announcer.told)
         self.connection.publish(*message.health(self._base, table))
         # Until readiness was told, the status is that we wait, though the connection be ready in the middle of this.
-        self._notifier.status(health.status(told, ready=self._ready and self.connection.ready))
+        self._notifier.status(health.status(told, doubt, now=now, ready=self._ready and self.connection.ready))
 
 
 def run(config: Config) -> None:

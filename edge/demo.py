@@ -41,6 +41,7 @@ CONFIG = """\
 [node]
 name = "demo"
 health_every = 5.0
+trust_clock_after = 0.0
 
 [broker]
 host = "{host}"

@@ -12,7 +12,7 @@ from edge.line import Line
 from edge.listening import Listening
 from edge.mailbox import Message
 from edge.message import Outgoing
-from edge.trust import Trust
+from edge.trust import NO_DOUBT, Doubt, Trust
 from edge.vigil import Vigil
 
 LOOK_EVERY = 1.0  # seconds between two looks for who has fallen silent
@@ -55,6 +55,10 @@ class Staff(Protocol):
 
     def counters(self) -> dict[str, int]:
         """Return what became of the messages."""
+
+    @property
+    def doubt(self) -> Doubt:
+        """What waits for the clock."""
 
     def refusals(self) -> list[str]:
         """Return what was refused for the first time since the last look."""
@@ -138,8 +142,12 @@ class Desk:
 
     def counters(self) -> dict[str, int]:
         """Return what became of the messages."""
-        dropped = 0 if self._trust is None else self._trust.dropped
-        return {**asdict(self._connection.counters), "dropped_clock": dropped}
+        return {**asdict(self._connection.counters), "dropped_clock": self.doubt.dropped}
+
+    @property
+    def doubt(self) -> Doubt:
+        """What waits for the clock."""
+        return NO_DOUBT if self._trust is None else self._trust.doubt
 
     def refusals(self) -> list[str]:
         """Return what was refused for the first time since the last look."""

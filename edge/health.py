@@ -10,9 +10,11 @@ import numpy as np
 import edge
 from edge.clock import iso
 from edge.counts import ReadingCounts
+from edge.doubted import words
 from edge.errors import counted
 from edge.line import Line
 from edge.message import Json
+from edge.trust import Doubt
 
 RECENT = 4096  # latencies that the percentiles are taken over
 
@@ -130,6 +132,7 @@ def _merge_bundle(same: Sequence[BundleReport]) -> BundleReport:
 def table(
     told: Report,
     counters: Mapping[str, int],
+    doubt: Doubt,
     *,
     silences: Mapping[str, Json],
     is_overloaded: bool,
@@ -159,14 +162,17 @@ def table(
         "bundles": cast(Sequence[Json], told.bundles),
         "workers": {"count": workers[0], "restarts": workers[1]},
         "connection": counters,
+        "clock": {"trusted": doubt.is_trusted, "waiting": doubt.waiting},
         "latency": told.latency,
     }
 
 
-def status(told: Report, *, ready: bool) -> str:
+def status(told: Report, doubt: Doubt, *, now: float, ready: bool) -> str:
     """Say in words how the daemon is, for `systemctl status`."""
     if not ready:
         return "waiting for the broker"
+    if doubt.waiting:
+        return words(doubt, now)
     streams = sum(bundle["streams"] for bundle in told.bundles)
     events = sum(bundle["events_open"] for bundle in told.bundles)
     return (

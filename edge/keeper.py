@@ -29,7 +29,7 @@ from edge.config import Config
 from edge.errors import OperatorError
 from edge.health import Report
 from edge.mailbox import Counters, Inbox, Message
-from edge.trust import trust_of
+from edge.trust import Doubt, trust_of
 from edge.worker import Look, Order, Start, Told
 
 # With -m the classes that are sent would be called `__main__`, which is somebody else here.
@@ -107,9 +107,9 @@ class Keeper:
             self._thread.join(GOODBYE)
 
     @property
-    def dropped_clock(self) -> int:
-        """How many messages found no room while the clock was doubted."""
-        return self._trust.dropped
+    def doubt(self) -> Doubt:
+        """What waits for the clock."""
+        return self._trust.doubt
 
     def check(self) -> None:
         """Do nothing, as long as the work goes on; for the daemon's thread.

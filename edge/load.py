@@ -19,6 +19,7 @@ VARIETY = 0.05  # of a sensor's spread, by which messages differ: an interval is
 CONFIG = """\
 [node]
 name = "trial"
+trust_clock_after = 0.0
 [broker]
 host = "{host}"
 port = {port}

@@ -14,6 +14,7 @@ from types import FrameType
 from edge import bundle, message
 from edge.config import Config
 from edge.connection import Connection
+from edge.doubted import Doubted, words
 from edge.errors import BundleError, ReadingError, counted
 from edge.intake import Intake, Recorded
 from edge.journal import Journal
@@ -50,7 +51,7 @@ class Recorder:
         )
         self.intake = Intake([Recorded(name, table, _sensors(table)) for name, table in config.streams.items()])
         self._journal = journal
-        self._trust = trust_of(config)
+        self._trust, self._doubted = trust_of(config), Doubted()
         self._notifier = notifier
         self._commit_every = config.recorder.commit_every
         interval = notifier.watchdog_interval
@@ -93,9 +94,8 @@ class Recorder:
         counts, refused, lost = self._journal.counts, self.intake.counts.all_refused, self._count_lost()
         streams, sensors = self._journal.count_sources()
         waiting = f", {self._journal.waiting} wait" if self._journal.waiting else ""
-        held = (
-            f", {counted(self._trust.waiting, 'message')} wait for the clock to be set" if self._trust.waiting else ""
-        )
+        doubt = self._trust.doubt
+        held = f", {words(doubt, time.time())}" if doubt.waiting else ""
         repeated, deleted = counts.repeated + self.intake.counts.repeated, counts.expired + counts.displaced
         return (
             f"{counted(counts.recorded, 'reading')} recorded{waiting}{held}, {counted(sensors, 'sensor')} in "
@@ -146,7 +146,8 @@ class Recorder:
     def _tell_notices(self) -> None:
         for refusal in self.intake.firsts.take():
             log.warning("%s; its like is only counted from now on", refusal)
-        for notice in self._journal.notices():
+        doubted = self._doubted.look(self._trust.doubt, time.time(), time.monotonic())
+        for notice in [*doubted, *self._journal.notices()]:
             log.log(logging.WARNING if notice.is_trouble else logging.INFO, "%s", notice.text)
 
     def _count_lost(self) -> int:

@@ -14,12 +14,14 @@ from edge.addresses import Born
 from edge.config import Config
 from edge.connection import Connection
 from edge.desk import LOOK_EVERY
+from edge.doubted import merge as merge_doubts
 from edge.health import Report, merge
 from edge.keeper import GOODBYE, Keeper
 from edge.learned import Learned
 from edge.listening import Listening
 from edge.runtime import Model
 from edge.shards import Shards
+from edge.trust import Doubt
 from edge.vigil import Vigil, Watched, patience
 from edge.worker import Look
 
@@ -116,15 +118,19 @@ class Workers:
 
     def counters(self) -> dict[str, int]:
         """Return what became of all messages: of what is published, the workers' share too."""
-        counted = asdict(self._connection.counters)
+        counted = {**asdict(self._connection.counters), "dropped_clock": self.doubt.dropped}
         for keeper in self.keepers:
             theirs = keeper.counters()
             counted["published"] += theirs.published
             counted["publish_dropped"] += theirs.publish_dropped
             counted["dropped_inbox"] += keeper.unjudged
-            counted["dropped_clock"] = counted.get("dropped_clock", 0) + keeper.dropped_clock
             counted["dropped_poisonous"] = counted.get("dropped_poisonous", 0) + keeper.poisonous
         return counted
+
+    @property
+    def doubt(self) -> Doubt:
+        """What waits for the clock, before all workers."""
+        return merge_doubts(keeper.doubt for keeper in self.keepers)
 
     def refusals(self) -> list[str]:
         """Return what was refused for the first time since the last look."""

@@ -16,6 +16,8 @@ from edge.config import Config
 from edge.daemon import Daemon
 from edge.desk import Desk
 from edge.notify import Notifier
+from edge.trust import Trust
+from edge.witnesses import Witnesses
 from tests.conftest import HOST, Mosquitto, free_port
 from tests.edge.conftest import learned_by_hand
 from tests.lines import BUNDLE, CLIMATE, ByHand
@@ -197,7 +199,8 @@ def test_readings_become_forecasts_with_either_protocol(
 
 
 TOLD = {
-    "time", "version", "uptime_s", "overloaded", "readings", "silent_s", "bundles", "workers", "connection", "latency",
+    "time", "version", "uptime_s", "overloaded", "readings", "silent_s", "bundles", "workers", "connection", "clock",
+    "latency",
 }  # fmt: skip
 
 
@@ -280,13 +283,38 @@ def test_what_is_no_reading_is_logged_once_for_each_kind(
     assert [line.removeprefix(place).partition(":")[0] for line in warnings] == ["malformed", "missing", "future"]
 
 
-def test_a_table_that_falls_silent_is_logged_once_and_again_when_it_speaks(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO")
+@pytest.fixture
+def unheard() -> Daemon:
+    """A daemon that trusts its clock, and whose broker is silent."""
     daemon = Daemon(Config.from_table(tomllib.loads(CLIMATE)), {BUNDLE: (learned_by_hand(), ByHand())}, Notifier({}, 1))
+    assert isinstance(daemon.staff, Desk)
+    daemon.staff._trust = None
+    daemon.connection.ready = True
+    return daemon
+
+
+def test_a_table_is_not_called_silent_while_what_it_said_waits_for_the_clock(
+    unheard: Daemon, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    (tmp_path / "timesync").mkdir()
+    assert isinstance(unheard.staff, Desk)
+    awaited = Witnesses(kernel=lambda: False, timesync=tmp_path / "timesync")
+    unheard.staff._trust = Trust(1e9, started_at=0.0, witnesses=awaited)
+    for steady in range(0, 300, 30):
+        unheard.tell_notices(float(steady))
+    (told,) = [record.getMessage() for record in caplog.records]
+    assert told.startswith("clock: must be set by the time service that runs here, ")
+
+
+def test_a_table_that_falls_silent_is_logged_once_and_again_when_it_speaks(
+    unheard: Daemon, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    daemon = unheard
     assert isinstance(daemon.staff, Desk)
     line = daemon.staff.line
     clock = itertools.count(0.0, 30.0)
-    daemon.connection.ready = True
     line.vigil.listen_from(0.0)
     for _ in range(10):
         daemon.tell_notices(next(clock))

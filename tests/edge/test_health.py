@@ -11,6 +11,7 @@ from edge.config import BrokerConfig
 from edge.connection import Connection
 from edge.health import RECENT, Latencies
 from edge.line import Line
+from edge.trust import NO_DOUBT, Doubt
 from tests.lines import climate, line_of, tell, tell_steps
 
 PRESS = "plant/a/press/climate"
@@ -20,10 +21,11 @@ def connection() -> Connection:
     return Connection(BrokerConfig(), client_id="edge1", status_topic="tidegate/edge1/status", subscriptions=[])
 
 
-def gather(line: Line, latencies: Latencies | None = None) -> dict[str, object]:
+def gather(line: Line, latencies: Latencies | None = None, doubt: Doubt = NO_DOUBT) -> dict[str, object]:
     table = health.table(
         health.report(line, latencies or Latencies()),
         asdict(connection().counters),
+        doubt,
         silences=line.vigil.silences(),
         is_overloaded=False,
         workers=(1, 0),
@@ -94,10 +96,13 @@ def test_percentiles_are_of_the_newest_latencies_alone() -> None:
 
 def test_the_status_line_counts_streams_payloads_and_open_events() -> None:
     line = line_of()
-    assert health.status(health.report(line, Latencies()), ready=False) == "waiting for the broker"
+    assert health.status(health.report(line, Latencies()), NO_DOUBT, now=0.0, ready=False) == "waiting for the broker"
     tell_steps(line, PRESS, range(8))
     tell(line, PRESS, climate(8, warm=99.0), 8)
-    assert health.status(health.report(line, Latencies()), ready=True) == "1 stream, 9 payloads, 1 event open"
+    assert (
+        health.status(health.report(line, Latencies()), NO_DOUBT, now=0.0, ready=True)
+        == "1 stream, 9 payloads, 1 event open"
+    )
 
 
 def test_each_table_tells_the_seconds_since_its_last_payload_and_null_before_the_first() -> None:
@@ -108,3 +113,10 @@ def test_each_table_tells_the_seconds_since_its_last_payload_and_null_before_the
     line.vigil.look(1001.0)
     line.vigil.look(1011.5)
     assert gather(line)["silent_s"] == {"plant": 10.5}
+
+
+def test_what_waits_for_the_clock_is_told() -> None:
+    doubt = Doubt(is_trusted=False, waiting=12, dropped=0)
+    assert gather(line_of(), doubt=doubt)["clock"] == {"trusted": False, "waiting": 12}
+    told = health.status(health.report(line_of(), Latencies()), doubt, now=90.25, ready=True)
+    assert told == "12 messages wait for the clock to be set, which says 1970-01-01T00:01:30Z"

@@ -22,6 +22,7 @@ from edge.replay import Replay
 from edge.replay_detection import detections, told
 from edge.trust import Trust
 from edge.usual import Usual, unknown
+from edge.witnesses import Witnesses
 from tests.edge.conftest import UNITS, learned_by_hand, persist
 from tests.lines import BUNDLE, CLIMATE, climate, line_of, of, tell, tell_steps
 
@@ -310,11 +311,12 @@ def test_what_waits_for_the_time_at_the_end_is_counted(monkeypatch: pytest.Monke
     connection = Connection(BrokerConfig(), client_id="n", status_topic=None, subscriptions=[])
     held = [Message(PRESS, climate(0), False, 100.0)]
     monkeypatch.setattr(connection, "take", lambda timeout: held)
-    (tmp_path / "timesync").mkdir()
-    doubt = Trust(1e9, started_at=time.monotonic(), timesync=tmp_path / "timesync")
+    nobody = Witnesses(kernel=lambda: False, timesync=tmp_path)
+    doubt = Trust(1e9, started_at=time.monotonic(), witnesses=nobody)
     desk = Desk(line_of(), connection, doubt)
     desk.work(0.0)
     assert (desk.line.counts.received, desk.counters()["dropped_clock"]) == (0, 0)
+    assert desk.doubt == (False, 1, 0)
     desk.stop()
     assert desk.counters()["dropped_clock"] == 1
 

@@ -22,6 +22,7 @@ from edge.recorder import Recorder
 from edge.sqlite_reading import reading
 from edge.suppressed import ACKNOWLEDGED, MAINTENANCE, Span
 from edge.trust import Trust
+from edge.witnesses import Witnesses
 from tests.conftest import HOST, Mosquitto, free_port
 from tests.served import Sensors, Served, wait_until
 
@@ -271,7 +272,9 @@ def hear(recorder: Recorder, count: int) -> None:
 def test_messages_that_wait_for_the_clock_at_the_end_are_counted(
     idle: Recorder, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    idle._trust = Trust(1e9, started_at=0.0, timesync=tmp_path)  # nobody has set it
+    idle._trust = Trust(
+        1e9, started_at=0.0, witnesses=Witnesses(kernel=lambda: False, timesync=tmp_path)
+    )  # nobody has set it
     hear(idle, 3)
     idle._keep(idle.connection.inboxes[0].take(0.0))
     assert "3 messages wait for the clock to be set" in idle.status()

@@ -6,7 +6,8 @@ import pytest
 
 from edge import trust as trusts
 from edge.mailbox import MOST_BYTES, Message
-from edge.trust import EARLIEST, MOST_HELD, Trust
+from edge.trust import EARLIEST, MOST_HELD, Doubt, Trust
+from edge.witnesses import Witnesses
 
 
 def arrived(at: float, topic: str = "t") -> Message:
@@ -21,11 +22,12 @@ def timesync(tmp_path: Path) -> Path:
 
 
 def trust(timesync: Path, patience: float = 600.0) -> Trust:
-    return Trust(patience, started_at=0.0, timesync=timesync)
+    silent = Witnesses(kernel=lambda: False, timesync=timesync, services=())
+    return Trust(patience, started_at=0.0, witnesses=silent)
 
 
 def test_where_nobody_sets_the_clock_it_is_trusted_from_when_this_was_written_on(tmp_path: Path) -> None:
-    doubt = Trust(600.0, started_at=0.0, timesync=tmp_path / "none")
+    doubt = trust(tmp_path / "none")
     assert doubt.pass_on([arrived(EARLIEST - 1.0)], EARLIEST - 1.0, 700.0) == ()
     assert len(doubt.pass_on([], EARLIEST, 701.0)) == 1
     assert doubt.is_trusted
@@ -85,11 +87,11 @@ def test_the_bytes_that_wait_are_bounded_too(timesync: Path, monkeypatch: pytest
     doubt = trust(timesync)
     for second in range(15):
         doubt.pass_on([arrived(float(second))], float(second), float(second))
-    assert (doubt.waiting, doubt.dropped) == (10, 5)
+    assert doubt.doubt == Doubt(is_trusted=False, waiting=10, dropped=5)
 
 
 def test_what_waits_when_nobody_waits_any_longer_is_counted(timesync: Path) -> None:
     doubt = trust(timesync)
     doubt.pass_on([arrived(1.0)] * 3, 1.0, 1.0)
     doubt.give_up()
-    assert (doubt.waiting, doubt.dropped) == (0, 3)
+    assert doubt.doubt == Doubt(is_trusted=False, waiting=0, dropped=3)
