@@ -19,12 +19,12 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from edge import bundle as bundles_
 from edge import cli, withdrawal
-from edge.announcer import profiles
 from edge.check import check
 from edge.config import load
 from edge.entities import Profile
 from edge.errors import ConfigError
 from edge.homeassistant import MOST_BYTES, Node, Stamp, announce, config_topic, object_id, read, withdraw
+from edge.profiles import profiles
 from edge.topics import is_stream_name
 from tests.conftest import HOST, Mosquitto, free_port
 from tests.edge.test_entities import PROFILE
