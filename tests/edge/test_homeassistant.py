@@ -227,7 +227,8 @@ def test_streams_appear_as_they_come_to_life_whoever_judges_them(
         sensors.publish(f"{node}/m/3", climate(5.0, 45.0, 28.0))
         wait_until(lambda: kept.names() == {"boiler", "3"})
         health = sensors.health(lambda table: table["homeassistant"]["announced"] == 2)  # type: ignore[index]
-        assert health["homeassistant"] == {"announced": 2, "removed": 0, "left_out": 0, "not_remembered": 0}
+        counted = {"announced": 2, "removed": 0, "left_out": 0, "not_remembered": 0, "retold": 0}
+        assert health["homeassistant"] == counted
         # Readings are what they were, and nothing of Home Assistant's is taken for one.
         wanted = {"received": 1, "unrouted": 0}
         sensors.health(lambda table: wanted.items() <= table["readings"].items())  # type: ignore[attr-defined]
@@ -240,6 +241,26 @@ def test_home_assistant_that_starts_is_told_again(
         wait_until(lambda: kept.count == 1)
         kept.say(f"ha-{node}/status", b"online")
         wait_until(lambda: kept.count == 2)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_home_assistant_that_starts_hears_the_last_states_again_and_no_event_whoever_judges(
+    kept: Kept, config: Callable[..., str], serve: Serve, sensors: Sensors, workers: int
+) -> None:
+    node, streams = sensors.node, ("boiler", "4", "5", "8")  # names whose hashes fall to both workers
+    with serve(config("boiler", "motes", workers=workers)):
+        for step in range(2):
+            for stream in streams:
+                topic = f"{node}/boiler" if stream == "boiler" else f"{node}/m/{stream}"
+                sensors.publish(topic, climate(5.0 * (step + 1), 45.0, 28.0))
+        last = {f"{stream}/state": b"" for stream in streams}
+        for _ in range(2 * len(streams)):
+            last |= sensors.hear_all(until=lambda topic, _: topic.endswith("/state"))[-1:]
+        wait_until(lambda: kept.names() == set(streams))
+        kept.say(f"ha-{node}/status", b"online")
+        again = sensors.hear_all(until=lambda topic, payload: topic == "health" and b'"retold":4' in payload)
+        again = [one for one in again if one[0] not in ("health", "status")]
+        assert sorted(again) == sorted(last.items())
 
 
 def test_streams_that_left_the_configuration_vanish_and_those_of_a_placeholder_stay(
