@@ -319,13 +319,30 @@ def test_a_stream_that_comes_to_life_is_calm_whoever_judges_it(
         assert json.loads(sensors.hear("3/anomaly")) == {"anomaly": False, "since": None, "event": None}
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_anomaly_of_an_earlier_run_ends_with_the_first_reading_of_a_stream_that_the_configuration_names(
+    mosquitto: Mosquitto, config: Callable[..., str], serve: Serve, sensors: Sensors, workers: int
+) -> None:
+    node = sensors.node
+    for stream in ("boiler", "3"):
+        sensors.publish(f"tidegate/{node}/{stream}/anomaly", b'{"anomaly":true}', retain=True)
+    with serve(config("boiler", "motes", workers=workers).replace("enabled = true", "")):
+        for stream, topic in (("3", f"{node}/m/3"), ("boiler", f"{node}/boiler")):
+            sensors.publish(topic, climate(5.0, 45.0, 28.0))
+            sensors.hear(f"{stream}/state")
+        with closing(Sensors(mosquitto.port, node)) as later:
+            heard = dict(later.hear_all(until=lambda topic, _: topic == "health"))
+    kept = {stream: json.loads(heard[f"{stream}/anomaly"])["anomaly"] for stream in ("boiler", "3")}
+    assert kept == {"boiler": False, "3": True}
+
+
 def test_nothing_is_said_unless_it_is_enabled(
     kept: Kept, config: Callable[..., str], serve: Serve, sensors: Sensors
 ) -> None:
-    with serve(config("boiler").replace("enabled = true", "")):
-        sensors.publish(f"{sensors.node}/boiler", climate(5.0, 45.0, 28.0))
-        heard = sensors.hear_all(until=lambda topic, _: topic == "boiler/state")
-        assert "boiler/anomaly" not in [topic for topic, _ in heard]
+    with serve(config("motes").replace("enabled = true", "")):
+        sensors.publish(f"{sensors.node}/m/3", climate(5.0, 45.0, 28.0))
+        heard = sensors.hear_all(until=lambda topic, _: topic == "3/state")
+        assert "3/anomaly" not in [topic for topic, _ in heard]
         assert "homeassistant" not in sensors.health(lambda _: True)
     assert kept.count == 0
 
