@@ -24,7 +24,7 @@ from edge.message import Outgoing
 SUBSCRIBED = 3.0
 SUBSCRIBED_EACH = 0.1
 AT_ONCE = 50  # streams that are told again in one look
-PAUSE = 0.25  # seconds between two such looks: mosquitto drops what is more than 1000 messages ahead of who hears it
+PAUSE = 0.25  # seconds between two such looks: brokers drop what a subscriber does not keep up with
 
 
 class Retold(NamedTuple):

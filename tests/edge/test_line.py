@@ -210,9 +210,7 @@ def test_a_spike_opens_an_event_that_names_the_sensor_and_calm_samples_close_it(
     ]
 
 
-def test_a_stream_that_the_configuration_names_is_calm_from_its_first_reading_on_and_one_of_a_placeholder_says_nothing() -> (
-    None
-):
+def test_a_stream_that_the_configuration_names_is_calm_from_its_first_reading_on_and_no_other() -> None:
     named = line_of(CLIMATE.replace("plant/{line}/{machine}/climate", "plant/climate"))
     calm = {"anomaly": False, "since": None, "event": None}
     assert of("anomaly", tell_steps(named, "plant/climate", range(3))) == [calm]
