@@ -3,7 +3,8 @@
 Theory of operation. After every connect the broker sends what it had kept of all devices; we listen for `SETTLE`
 seconds, and then describe every stream that is there: those that the configuration names itself, and those that topics
 have brought to life since we started. Later ones follow when they come to life; all of them again when Home Assistant
-says that it is there, and once a day, for the day is part of what is kept.
+says that it is there, and once a day, for the day is part of what is kept. When it says so, or may have said so while
+there was no connection, its entities know nothing: then streams' last states follow (`edge.retold`).
 
 What was kept of our own node and is not there is cleared away when its table has left the configuration, or no longer
 makes streams of that name, or when the day that was kept is `forget_after` days ago; until then it may come back.
@@ -22,13 +23,13 @@ from pathlib import Path
 from edge import homeassistant
 from edge.addresses import Born
 from edge.config import Config
-from edge.entities import Profile, exposed
-from edge.errors import ConfigError, quote
+from edge.entities import Profile, sources
 from edge.homeassistant import Node, Remembered, Stamp
 from edge.manifest import Manifest
 from edge.message import Outgoing
+from edge.profiles import profiles
+from edge.retold import Retelling, Retold
 from edge.topics import makes_name
-from edge.vigil import patience
 
 SETTLE = 2.0  # seconds after a connect in which brokers have sent what they had kept
 AT_ONCE = 50  # streams that are described in one look: some milliseconds, between two turns of the daemon
@@ -88,6 +89,7 @@ class Announcer:
         self._kept: dict[str, Remembered] = {}
         self._unjudged: dict[str, None] = {}  # those of them that may have to be cleared away
         self._born = 0  # how many of those that came to life were looked at
+        self._retelling = Retelling()
         self._connects = 0
         self._settled_at = inf
         self._day = -1
@@ -116,6 +118,7 @@ class Announcer:
         if topic == self.status_topic:
             if payload.strip() == THERE:
                 self._tell_all()
+                self._retelling.ask(self._there)
             return
         remembered = homeassistant.read(self._node, topic, payload) if retained else None
         if remembered is None:
@@ -149,10 +152,21 @@ class Announcer:
             return []
         is_first = self._settled_at != -inf
         self._settled_at = -inf
+        if is_first and connects > 1:
+            self._retelling.ask(self._there)
         if is_first or day != self._day:
             self._day = day
             self._tell_all()
-        return [*self._clear_away(day), *self._describe(day)] if self._waiting or self._unjudged else []
+        return [*self._clear_away(day), *self._describe(day, now)] if self._waiting or self._unjudged else []
+
+    def retell(self, now: float) -> list[Retold]:
+        """Return which states are to be said again; `now` is as of `look`."""
+        return [one for stream in self._retelling.take(now) for one in self._retold(stream)]
+
+    def _retold(self, stream: str) -> list[Retold]:
+        profile = self._profiles[self._there[stream]]
+        kinds = sources(profile.publish, profile.horizons, profile.exposed)
+        return [Retold(f"{self._node.base}{stream}/{kind}", profile.expire_after) for kind in kinds]
 
     def _greet(self, newcomers: Sequence[Born]) -> None:
         """Describe those that came to life soon; what the configuration names itself was there before."""
@@ -165,7 +179,7 @@ class Announcer:
         self._waiting.update(dict.fromkeys(self._there))
         self._unjudged.update(dict.fromkeys(self._kept))
 
-    def _describe(self, day: int) -> list[Outgoing]:
+    def _describe(self, day: int, now: float) -> list[Outgoing]:
         """Describe some of those that wait."""
         news: list[Outgoing] = []
         for stream in list(self._waiting)[:AT_ONCE]:
@@ -180,6 +194,7 @@ class Announcer:
                 if gone:
                     news.append(homeassistant.announce(self._node, stamp, profile, gone=gone).news)
             news.append(told.news)
+            self._retelling.describe(stream, now)
             self.told.announced += 1
             self.told.left_out += told.left_out - self._left_out.pop(stream, 0)
             if told.left_out:
@@ -213,36 +228,3 @@ def announcer_for(config: Config, manifests: Mapping[Path, Manifest]) -> Announc
         ConfigError: what it is to be told does not fit the bundles.
     """
     return Announcer(config, profiles(config, manifests)) if config.homeassistant.enabled else None
-
-
-def profiles(config: Config, manifests: Mapping[Path, Manifest]) -> dict[str, Profile]:
-    """Say of each table what its streams have in common.
-
-    Raises:
-        ConfigError: a horizon is to become entities that no bundle has.
-    """
-    asked = config.homeassistant.horizons
-    known = sorted({steps for manifest in manifests.values() for steps in manifest.horizons})
-    strange = [steps for steps in asked if steps not in known]
-    if strange:
-        where = "" if config.file is None else f"{config.file}: "
-        rule = f"must be horizons of a bundle ({', '.join(map(str, known))})"
-        raise ConfigError(f"{where}homeassistant.horizons: {rule}, got {quote(strange)}")
-    return {
-        name: _profile(manifests[table.bundle], asked, table.publish, feedback=config.node.feedback)
-        for name, table in config.streams.items()
-    }
-
-
-def _profile(manifest: Manifest, asked: Sequence[int], publish: tuple[str, ...], *, feedback: bool) -> Profile:
-    return Profile(
-        model=manifest.name,
-        version=manifest.version,
-        sensors={sensor.name: sensor.unit for sensor in manifest.sensors},
-        period=manifest.period,
-        expire_after=patience(manifest.period),
-        horizons=manifest.horizons,
-        exposed=exposed(asked, manifest.horizons),
-        publish=publish,
-        feedback=feedback,
-    )

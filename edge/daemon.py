@@ -16,19 +16,17 @@ from edge.announcer import Announcer, announcer_for
 from edge.aside import Aside
 from edge.config import Config
 from edge.connection import ONLINE, OVERLOADED, Connection
-from edge.desk import Desk, Staff
+from edge.desk import Staff, desk_for
 from edge.doubted import Doubted
 from edge.errors import BundleError, ConfigError
 from edge.feedback import FEEDBACK
 from edge.learned import Learned
-from edge.line import Line
 from edge.notify import Notifier
 from edge.overload import Overload
 from edge.runtime import Model
 from edge.shards import Shards
 from edge.stream_config import StreamConfig
 from edge.tables import join_path
-from edge.trust import trust_of
 from edge.workers import Workers
 
 FIRST_HEALTH = 3.0  # seconds from readiness to the first health message: whoever tries us out waits for it
@@ -112,7 +110,7 @@ class Daemon:
         self.connection = _connection(config, shards, announcer)
         self._announcer, self._kept = announcer, self.connection.inboxes[-1]
         self.staff: Staff = (
-            Desk(Line(config, bundles), self.connection, trust_of(config))
+            desk_for(config, bundles, self.connection)
             if shards is None
             else Workers(config, bundles, self.connection, shards)
         )
@@ -220,6 +218,9 @@ class Daemon:
         day, connects = int(time.time() // 86_400), self.connection.counters.connects
         for news in self._announcer.look(self.staff.born, connects=connects, now=now, day=day):
             self.connection.publish(*news)
+        asked = self._announcer.retell(now)
+        if asked:
+            self.staff.retell(asked)
         if self._announcer.has_more:
             self.connection.wake()
 
@@ -236,7 +237,7 @@ class Daemon:
             now=now,
         )
         if self._announcer is not None:
-            table["homeassistant"] = asdict(self._announcer.told)
+            table["homeassistant"] = {**asdict(self._announcer.told), "retold": told.retold}
         self.connection.publish(*message.health(self._base, table))
         # Until readiness was told, the status is that we wait, though the connection be ready in the middle of this.
         self._notifier.status(health.status(told, doubt, now=now, ready=self._ready and self.connection.ready))

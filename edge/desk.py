@@ -1,18 +1,23 @@
 """Judge what was heard, and publish what there is to say: the line between a connection's two ends."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Protocol
 
 from edge.addresses import Born
+from edge.config import Config
 from edge.connection import Connection
 from edge.health import Latencies, Report, report
+from edge.learned import Learned
 from edge.line import Line
 from edge.listening import Listening
 from edge.mailbox import Message
 from edge.message import Outgoing
-from edge.trust import NO_DOUBT, Doubt, Trust
+from edge.retold import LastSaid, Retold, last_said_of
+from edge.runtime import Model
+from edge.trust import NO_DOUBT, Doubt, Trust, trust_of
 from edge.vigil import Vigil
 
 LOOK_EVERY = 1.0  # seconds between two looks for who has fallen silent
@@ -50,6 +55,9 @@ class Staff(Protocol):
             OperatorError: the broker refuses us.
         """
 
+    def retell(self, asked: Sequence[Retold]) -> None:
+        """Say what was said last again."""
+
     def report(self) -> Report:
         """Return what was counted."""
 
@@ -69,15 +77,18 @@ class Desk:
 
     is_ready, restarts = True, 0
 
-    def __init__(self, line: Line, connection: Connection, trust: Trust | None = None) -> None:
+    def __init__(
+        self, line: Line, connection: Connection, trust: Trust | None = None, *, last_said: LastSaid | None = None
+    ) -> None:
         """Begin with nothing to do.
 
         Args:
             line: what judges.
             connection: what speaks, and hears.
             trust: what holds messages back whose time nobody knows yet; None for none.
+            last_said: who knows what was said last, if it may have to be said again.
         """
-        self._trust = trust
+        self._trust, self._last_said = trust, last_said
         self.line = line
         self._connection = connection
         self._latencies = Latencies()
@@ -134,11 +145,23 @@ class Desk:
         """Judge messages, and return what there would be to say."""
         for one in messages:
             self.line.receive(one.topic, one.payload, retained=one.retained, received_at=one.received_at)
-        return self.line.advance()
+        news = self.line.advance()
+        if self._last_said is not None and messages:
+            # Who goes on where a worker died is given messages that came long ago.
+            age = max(0.0, time.time() - messages[-1].received_at)
+            self._last_said.keep(news, time.monotonic() - age)
+        return news
+
+    def retell(self, asked: Sequence[Retold]) -> None:
+        """Say what was said last again."""
+        if self._last_said is not None:
+            for news in self._last_said.again(asked, time.monotonic()):
+                self._connection.publish(*news)
 
     def report(self) -> Report:
         """Return what was counted."""
-        return report(self.line, self._latencies)
+        retold = 0 if self._last_said is None else self._last_said.retold
+        return report(self.line, self._latencies, retold)
 
     def counters(self) -> dict[str, int]:
         """Return what became of the messages."""
@@ -152,3 +175,15 @@ class Desk:
     def refusals(self) -> list[str]:
         """Return what was refused for the first time since the last look."""
         return self.line.firsts.take()
+
+
+def desk_for(config: Config, bundles: Mapping[Path, tuple[Learned, Model]], connection: Connection) -> Desk:
+    """Return a desk that does all of a configuration's work.
+
+    Args:
+        config: loaded and checked.
+        bundles: for each bundle's path what it learned, and its graph.
+        connection: what speaks, and hears.
+    """
+    last_said = last_said_of(config, {path: learned for path, (learned, _) in bundles.items()})
+    return Desk(Line(config, bundles), connection, trust_of(config), last_said=last_said)

@@ -61,6 +61,22 @@ def exposed(asked: Sequence[int], horizons: Sequence[int]) -> tuple[int, ...]:
     return tuple(steps for steps in horizons if steps in asked) if asked else tuple(horizons[:1])
 
 
+def sources(publish: Sequence[str], horizons: Sequence[int], shown: Sequence[int]) -> tuple[str, ...]:
+    """Return which messages the numbers of a stream's entities are taken from, of those that no broker keeps.
+
+    Args:
+        publish: which messages there are.
+        horizons: steps ahead that are forecast.
+        shown: those that become entities.
+
+    >>> sources(("state", "forecast"), (1, 6), (1,)), sources(("state", "forecast"), (1, 6), (1, 6))
+    (('state',), ('state', 'forecast'))
+    """
+    said_by_state = [1 for steps in shown if "state" in publish and steps == horizons[0]]
+    needed = {"state": True, "forecast": len(said_by_state) < len(shown)}
+    return tuple(kind for kind, is_needed in needed.items() if is_needed and kind in publish)
+
+
 def buttons(topic: str) -> dict[str, Component]:
     """Lay out what the user may say of a stream.
 

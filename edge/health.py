@@ -59,16 +59,18 @@ class Report:
         payloads: how many each table [streams.NAME] had.
         bundles: of each bundle its streams, events and grid.
         latency: percentiles.
+        retold: messages that were said again for Home Assistant.
     """
 
     readings: ReadingCounts
     payloads: Mapping[str, int]
     bundles: Sequence[BundleReport]
     latency: Mapping[str, float | None]
+    retold: int = 0
 
 
-def report(line: Line, latencies: Latencies) -> Report:
-    """Read the counters of a line."""
+def report(line: Line, latencies: Latencies, retold: int = 0) -> Report:
+    """Read the counters of a line, and of what was said again."""
     bundles: list[BundleReport] = [
         {
             "streams": len(service.cohort.streams),
@@ -82,7 +84,7 @@ def report(line: Line, latencies: Latencies) -> Report:
         for service in line.services
     ]
     payloads = {table.name: table.payloads for table in line.vigil.tables}
-    return Report(line.counts, payloads, bundles, latencies.percentiles())
+    return Report(line.counts, payloads, bundles, latencies.percentiles(), retold)
 
 
 def merge(reports: Sequence[Report]) -> Report:
@@ -93,7 +95,8 @@ def merge(reports: Sequence[Report]) -> Report:
     bundles = [_merge_bundle(same) for same in zip(*(one.bundles for one in reports if one.bundles), strict=True)]
     told = [one.latency for one in reports]
     slowest = {name: max((each[name] or 0.0 for each in told), default=0.0) or None for name in ("p50_ms", "p99_ms")}
-    return Report(_merge_readings([one.readings for one in reports]), payloads, bundles, slowest)
+    retold = sum(one.retold for one in reports)
+    return Report(_merge_readings([one.readings for one in reports]), payloads, bundles, slowest, retold)
 
 
 def _merge_readings(same: Sequence[ReadingCounts]) -> ReadingCounts:

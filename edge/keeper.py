@@ -29,6 +29,7 @@ from edge.config import Config
 from edge.errors import OperatorError
 from edge.health import Report
 from edge.mailbox import Counters, Inbox, Message
+from edge.retold import Retold
 from edge.trust import Doubt, trust_of
 from edge.worker import Look, Order, Start, Told
 
@@ -81,6 +82,7 @@ class Keeper:
         self._heard_at = inf  # by the clock that never jumps
         self._gone = Counters()  # what workers published that are no more
         self._look: Look | None = None  # what to ask next
+        self._retold: deque[Sequence[Retold]] = deque()  # what is to be said again next; few, the announcer paces it
         self._stopping = threading.Event()
         self._pipe: Pipe | None = None
         self.process: subprocess.Popen[bytes] | None = None
@@ -93,6 +95,10 @@ class Keeper:
     def look(self, look: Look) -> None:
         """Ask, with the next order, who has fallen silent."""
         self._look = look
+
+    def retell(self, asked: Sequence[Retold]) -> None:
+        """Ask, with the next orders, for what was said last."""
+        self._retold.append(asked)
 
     def stop(self) -> None:
         """Let the worker end after what it is at; `join` waits for it."""
@@ -186,8 +192,9 @@ class Keeper:
         if not self._trust.is_trusted:
             messages = self._trust.pass_on(messages, time.time(), time.monotonic())
         look, self._look = self._look, None
-        if messages or look is not None:
-            self._order(messages, look=look)
+        retold = self._retold.popleft() if self._retold else ()
+        if messages or look is not None or retold:
+            self._order(messages, look=look, retold=retold)
         self._hear_all()
 
     def _order(
@@ -195,15 +202,16 @@ class Keeper:
         messages: Sequence[Message],
         *,
         look: Look | None = None,
+        retold: Sequence[Retold] = (),
         wants_snapshot: bool = False,
         wants_report: bool = False,
     ) -> None:
         assert self._pipe is not None
         self._last += 1
-        order = Order(self._last, messages, look, is_silent=False, wants_snapshot=False, wants_report=False)
+        order = Order(self._last, messages, look, (), is_silent=False, wants_snapshot=False, wants_report=False)
         self._bytes += _size(order)
         self._journal.append(order)
-        order = order._replace(wants_snapshot=wants_snapshot, wants_report=wants_report)
+        order = order._replace(retold=retold, wants_snapshot=wants_snapshot, wants_report=wants_report)
         self._pipe.send(order)
 
     def _ask(self) -> None:

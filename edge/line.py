@@ -214,7 +214,7 @@ class Line:
         row = route.service.rows.get(found.stream)
         if row is None:
             row = route.service.admit(found.stream, route.table)
-            if self._is_shown and "anomaly" in route.table.publish:
+            if (self._is_shown or route.names_one_stream) and "anomaly" in route.table.publish:
                 self._calm.append(message.calm(self._base, found.stream))
         is_whole = found.sensor is None and route.decoder is not None  # Sparkplug says only what changed
         self._targets[topic] = Target(route, row, found.sensor, is_whole)

@@ -140,8 +140,8 @@ def anomaly(base: str, news: Event, others: Sequence[Event]) -> Outgoing:
         others: what else is open, the oldest first: while anything is, the stream is anomalous.
 
     An event is not over because the daemon stops: what is kept then says `true` until an event of this stream closes
-    again. Whether anybody watches says the topic `status`: with `stopped` or `offline` this is the last word, not the
-    present.
+    again, or `calm` is said of it. Whether anybody watches says the topic `status`: with `stopped` or `offline` this is
+    the last word, not the present.
     """
     left = others[0] if others and news.phase == "close" else news
     is_open = left.phase != "close"
@@ -157,7 +157,8 @@ def calm(base: str, stream: str) -> Outgoing:
     """Say that nothing is open of a stream that has come to life: topic `<stream>/anomaly`, retained.
 
     For those who show what is kept: else they would know nothing of a stream before its first event, and of one that
-    was open when we stopped, for ever the last word.
+    was open when we stopped, for ever the last word. Where nobody is known to show it, it is said of streams that the
+    configuration names alone: a message that the broker keeps for each of thousands of others would be too much.
     """
     table: dict[str, Json] = {"anomaly": False, "since": None, "event": None}
     return Outgoing(f"{base}{stream}/anomaly", orjson.dumps(table), 1, True, None)

@@ -10,7 +10,11 @@ from edge.vigil import Watched, patience
 
 
 class Route:
-    """Bind a table [streams.NAME] to the bundle that serves it."""
+    """Bind a table [streams.NAME] to the bundle that serves it.
+
+    Attributes:
+        names_one_stream: whether the configuration itself gives the stream's name: no placeholder stands in it.
+    """
 
     def __init__(self, name: str, table: StreamConfig, service: Service) -> None:
         """Prepare the decoder (Sparkplug has none), and what tells its repetitions from measurements."""
@@ -21,6 +25,7 @@ class Route:
         # Where a topic speaks for one sensor, there is nothing beside it that could have moved.
         tells_all = self.decoder is not None and self.decoder.repeats and not table.has_sensor_in_topic
         self.freshness = Freshness() if tells_all else None
+        self.names_one_stream = "{" not in table.pattern(name)
         self.watched = Watched(name, table.template.filter, patience(service.cohort.learned.period))
 
 

@@ -21,6 +21,7 @@ from edge.desk import Desk
 from edge.health import Report
 from edge.line import Line
 from edge.mailbox import Counters, Message
+from edge.retold import Retold, last_said_of
 
 TICK = 1.0  # seconds between two reports
 
@@ -47,6 +48,7 @@ class Order(NamedTuple):
         number: counted from 1 on.
         messages: oldest first.
         look: what to look for afterwards; None for nothing.
+        retold: what to say again afterwards.
         is_silent: whether what there is to say of them was said before.
         wants_snapshot: whether the line shall be sent back afterwards.
         wants_report: whether the counters shall be told afterwards, however short the last report is ago.
@@ -55,6 +57,7 @@ class Order(NamedTuple):
     number: int
     messages: Sequence[Message]
     look: Look | None
+    retold: Sequence[Retold]
     is_silent: bool
     wants_snapshot: bool
     wants_report: bool
@@ -100,7 +103,8 @@ class Worker:
         self._connection = Connection(
             config.broker, client_id=f"{config.client_id}-{start.number}", status_topic=None, subscriptions=[]
         )
-        self._desk = Desk(line, self._connection)
+        learned = {path: pair[0] for path, pair in self._bundles.items()}
+        self._desk = Desk(line, self._connection, last_said=last_said_of(config, learned))
         self._done = self._delivered = 0
         self._wants_snapshot = self._wants_report = False
         self._reported_at = 0.0
@@ -128,6 +132,7 @@ class Worker:
             news = self._desk.line.look(*order.look)
             for one in [] if order.is_silent else news:
                 self._connection.publish(*one)
+        self._desk.retell(order.retold)
         self._done = order.number
         self._wants_snapshot, self._wants_report = order.wants_snapshot, order.wants_report
 

@@ -19,6 +19,7 @@ from edge.health import Report, merge
 from edge.keeper import GOODBYE, Keeper
 from edge.learned import Learned
 from edge.listening import Listening
+from edge.retold import Retold
 from edge.runtime import Model
 from edge.shards import Shards
 from edge.trust import Doubt
@@ -109,6 +110,11 @@ class Workers:
         payloads = self.report().payloads
         for table in self.vigil.tables:
             table.payloads = payloads.get(table.name, 0)
+
+    def retell(self, asked: Sequence[Retold]) -> None:
+        """Let the workers say what was said last again; each knows its own streams alone."""
+        for keeper in self.keepers:
+            keeper.retell(asked)
 
     def report(self) -> Report:
         """Return what was counted, all workers together."""

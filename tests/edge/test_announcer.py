@@ -14,6 +14,7 @@ from edge.config import Config
 from edge.entities import Profile
 from edge.homeassistant import Node
 from edge.message import Outgoing
+from edge.retold import SUBSCRIBED, SUBSCRIBED_EACH
 from tests.edge.test_entities import PROFILE
 
 NODE = Node("homeassistant", "tidegate", "edge1")
@@ -103,6 +104,46 @@ def test_all_are_described_again_when_home_assistant_starts() -> None:
     assert broker.look() == []
     broker.announcer.hear("homeassistant/status", b"online", retained=False)
     assert broker.look() == ["boiler", "mote-3"]
+
+
+def topics(broker: Broker) -> list[tuple[str, float]]:
+    """Return what is to be said again once Home Assistant has subscribed, and how old it may be."""
+    assert broker.announcer.retell(broker.now) == []
+    broker.now += SUBSCRIBED + 2 * SUBSCRIBED_EACH
+    return [(one.topic.removeprefix(NODE.base), one.max_age) for one in broker.announcer.retell(broker.now)]
+
+
+def test_states_follow_when_home_assistant_starts_and_forecasts_where_entities_follow_them() -> None:
+    near = replace(PROFILE, exposed=(1,), expire_after=90.0)
+    broker = Broker().begin(BOILER + MOTES, boiler=near)
+    broker.born.append(Born(1, "mote-3"))
+    broker.settle()
+    assert topics(broker) == []  # its entities knew nothing before
+    broker.announcer.hear("homeassistant/status", b"online", retained=False)
+    broker.look()
+    assert topics(broker) == [
+        ("boiler/state", 90.0),
+        ("mote-3/state", PROFILE.expire_after),
+        ("mote-3/forecast", PROFILE.expire_after),
+    ]
+
+
+def test_states_follow_once_and_not_every_day() -> None:
+    broker = Broker().begin(BOILER)
+    broker.settle()
+    broker.announcer.hear("homeassistant/status", b"online", retained=False)
+    broker.look()
+    assert topics(broker) != []
+    assert broker.look(TODAY + 1) == ["boiler"]
+    assert topics(broker) == []
+
+
+def test_states_follow_after_a_connection_that_was_lost_for_home_assistant_may_have_started_meanwhile() -> None:
+    broker = Broker().begin(BOILER)
+    broker.settle()
+    broker.reconnect()
+    assert broker.settle() == ["boiler"]
+    assert [topic for topic, _ in topics(broker)] == ["boiler/state", "boiler/forecast"]
 
 
 def test_all_are_described_again_to_a_broker_that_may_have_forgotten() -> None:

@@ -15,7 +15,7 @@ from edge.finding import KINDS
 from edge.message import Outgoing
 from tests.conftest import HOST, Mosquitto
 from tests.edge.test_kinds import HEARS, PRESS, limited
-from tests.lines import climate, line_of, tell, tell_steps
+from tests.lines import CLIMATE, climate, line_of, tell, tell_steps
 from tests.served import Sensors, served
 from tests.served import climate as mote
 
@@ -72,6 +72,8 @@ def strange() -> Iterator[Outgoing]:
     for step in range(301, 312):
         yield from tell(line, PRESS, b"nothing", step)
     yield from line.look(1e6, 0.0)
+    named = line_of(CLIMATE.replace("plant/{line}/{machine}/climate", "plant/climate"))
+    yield from tell(named, "plant/climate", climate(1), 1)
 
 
 def test_the_document_says_what_it_must() -> None:
@@ -99,6 +101,7 @@ def test_events_of_every_kind_and_phase_are_as_the_document_says() -> None:
     events = [json.loads(one.payload) for channel, one in told if channel == "event"]
     assert {event["kind"] for event in events} == {*KINDS, "maintenance"}
     assert {event["phase"] for event in events} == {"open", "update", "close"}
+    assert {json.loads(one.payload)["since"] is None for channel, one in told if channel == "anomaly"} == {False, True}
     assert {event["feedback"] for event in events} == {None, "acknowledged", "false_alarm"}
 
 

@@ -19,12 +19,12 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from edge import bundle as bundles_
 from edge import cli, withdrawal
-from edge.announcer import profiles
 from edge.check import check
 from edge.config import load
 from edge.entities import Profile
 from edge.errors import ConfigError
 from edge.homeassistant import MOST_BYTES, Node, Stamp, announce, config_topic, object_id, read, withdraw
+from edge.profiles import profiles
 from edge.topics import is_stream_name
 from tests.conftest import HOST, Mosquitto, free_port
 from tests.edge.test_entities import PROFILE
@@ -227,7 +227,8 @@ def test_streams_appear_as_they_come_to_life_whoever_judges_them(
         sensors.publish(f"{node}/m/3", climate(5.0, 45.0, 28.0))
         wait_until(lambda: kept.names() == {"boiler", "3"})
         health = sensors.health(lambda table: table["homeassistant"]["announced"] == 2)  # type: ignore[index]
-        assert health["homeassistant"] == {"announced": 2, "removed": 0, "left_out": 0, "not_remembered": 0}
+        counted = {"announced": 2, "removed": 0, "left_out": 0, "not_remembered": 0, "retold": 0}
+        assert health["homeassistant"] == counted
         # Readings are what they were, and nothing of Home Assistant's is taken for one.
         wanted = {"received": 1, "unrouted": 0}
         sensors.health(lambda table: wanted.items() <= table["readings"].items())  # type: ignore[attr-defined]
@@ -240,6 +241,26 @@ def test_home_assistant_that_starts_is_told_again(
         wait_until(lambda: kept.count == 1)
         kept.say(f"ha-{node}/status", b"online")
         wait_until(lambda: kept.count == 2)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_home_assistant_that_starts_hears_the_last_states_again_and_no_event_whoever_judges(
+    kept: Kept, config: Callable[..., str], serve: Serve, sensors: Sensors, workers: int
+) -> None:
+    node, streams = sensors.node, ("boiler", "4", "5", "8")  # names whose hashes fall to both workers
+    with serve(config("boiler", "motes", workers=workers)):
+        for step in range(2):
+            for stream in streams:
+                topic = f"{node}/boiler" if stream == "boiler" else f"{node}/m/{stream}"
+                sensors.publish(topic, climate(5.0 * (step + 1), 45.0, 28.0))
+        last = {f"{stream}/state": b"" for stream in streams}
+        for _ in range(2 * len(streams)):
+            last |= sensors.hear_all(until=lambda topic, _: topic.endswith("/state"))[-1:]
+        wait_until(lambda: kept.names() == set(streams))
+        kept.say(f"ha-{node}/status", b"online")
+        again = sensors.hear_all(until=lambda topic, payload: topic == "health" and b'"retold":4' in payload)
+        again = [one for one in again if one[0] not in ("health", "status")]
+        assert sorted(again) == sorted(last.items())
 
 
 def test_streams_that_left_the_configuration_vanish_and_those_of_a_placeholder_stay(
@@ -298,13 +319,30 @@ def test_a_stream_that_comes_to_life_is_calm_whoever_judges_it(
         assert json.loads(sensors.hear("3/anomaly")) == {"anomaly": False, "since": None, "event": None}
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_anomaly_of_an_earlier_run_ends_with_the_first_reading_of_a_stream_that_the_configuration_names(
+    mosquitto: Mosquitto, config: Callable[..., str], serve: Serve, sensors: Sensors, workers: int
+) -> None:
+    node = sensors.node
+    for stream in ("boiler", "3"):
+        sensors.publish(f"tidegate/{node}/{stream}/anomaly", b'{"anomaly":true}', retain=True)
+    with serve(config("boiler", "motes", workers=workers).replace("enabled = true", "")):
+        for stream, topic in (("3", f"{node}/m/3"), ("boiler", f"{node}/boiler")):
+            sensors.publish(topic, climate(5.0, 45.0, 28.0))
+            sensors.hear(f"{stream}/state")
+        with closing(Sensors(mosquitto.port, node)) as later:
+            heard = dict(later.hear_all(until=lambda topic, _: topic == "health"))
+    kept = {stream: json.loads(heard[f"{stream}/anomaly"])["anomaly"] for stream in ("boiler", "3")}
+    assert kept == {"boiler": False, "3": True}
+
+
 def test_nothing_is_said_unless_it_is_enabled(
     kept: Kept, config: Callable[..., str], serve: Serve, sensors: Sensors
 ) -> None:
-    with serve(config("boiler").replace("enabled = true", "")):
-        sensors.publish(f"{sensors.node}/boiler", climate(5.0, 45.0, 28.0))
-        heard = sensors.hear_all(until=lambda topic, _: topic == "boiler/state")
-        assert "boiler/anomaly" not in [topic for topic, _ in heard]
+    with serve(config("motes").replace("enabled = true", "")):
+        sensors.publish(f"{sensors.node}/m/3", climate(5.0, 45.0, 28.0))
+        heard = sensors.hear_all(until=lambda topic, _: topic == "3/state")
+        assert "3/anomaly" not in [topic for topic, _ in heard]
         assert "homeassistant" not in sensors.health(lambda _: True)
     assert kept.count == 0
 

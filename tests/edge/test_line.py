@@ -210,6 +210,13 @@ def test_a_spike_opens_an_event_that_names_the_sensor_and_calm_samples_close_it(
     ]
 
 
+def test_a_stream_that_the_configuration_names_is_calm_from_its_first_reading_on_and_no_other() -> None:
+    named = line_of(CLIMATE.replace("plant/{line}/{machine}/climate", "plant/climate"))
+    calm = {"anomaly": False, "since": None, "event": None}
+    assert of("anomaly", tell_steps(named, "plant/climate", range(3))) == [calm]
+    assert of("anomaly", tell_steps(line_of(), PRESS, range(3))) == []
+
+
 def test_events_are_sent_surely_and_the_anomaly_is_kept_for_whoever_comes_later() -> None:
     published = spike(line_of(), at=5, steps=12)
     manners = {news.topic.rpartition("/")[2]: (news.qos, news.retain) for news in published}

@@ -20,7 +20,7 @@ from tests.served import Sensors, Served, climate, served, wait_until
 
 NUMBERS = itertools.count()
 CALM = 40  # readings after which the small bundle knows what is normal
-PERIOD = 5.0  # of the bundle, seconds
+PERIOD, SLOW = 5.0, 60.0  # of the bundles, seconds
 UNITS = {"temperature": "°C", "humidity": "%"}
 
 
@@ -43,13 +43,24 @@ def home(tmp_path_factory: pytest.TempPathFactory, broker: Mosquitto) -> Iterato
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory, bundles: Path) -> Path:  # noqa: F811
     """A small bundle whose manifest names the units of its sensors."""
-    path = tmp_path_factory.mktemp("bundle") / "mote.bundle"
+    return changed(bundles, tmp_path_factory.mktemp("bundle") / "mote.bundle", PERIOD)
+
+
+@pytest.fixture(scope="module")
+def slow_bundle(tmp_path_factory: pytest.TempPathFactory, bundles: Path) -> Path:  # noqa: F811
+    """A bundle whose values expire after ten minutes: longer than Home Assistant takes to start."""
+    return changed(bundles, tmp_path_factory.mktemp("bundle") / "slow.bundle", SLOW)
+
+
+def changed(bundles: Path, path: Path, period: float) -> Path:  # noqa: F811
+    """Write the small bundle with units and a period of our own."""
     with zipfile.ZipFile(bundles / "lstm-dynamic.bundle") as known, zipfile.ZipFile(path, "w") as written:
         for name in MEMBERS:
             content = known.read(name)
             if name == "manifest.json":
                 table = json.loads(content)
                 table["sensors"] = [{**one, "unit": UNITS[one["name"]]} for one in table["sensors"]]
+                table["period"] = period
                 content = json.dumps(table).encode()
             written.writestr(name, content)
     return path
@@ -67,15 +78,16 @@ def sensors(broker: Mosquitto, node: str) -> Iterator[Sensors]:
 
 
 @pytest.fixture
-def config(bundle: Path, broker: Mosquitto, node: str) -> Callable[..., str]:
+def config(bundle: Path, slow_bundle: Path, broker: Mosquitto, node: str) -> Callable[..., str]:
     """Write a configuration: the stream `boiler-NODE`, and streams of placeholders that are called after the node."""
 
-    def write(*, boiler: str = "boiler", settings: str = "", horizons: str = "[]") -> str:
+    def write(*, boiler: str = "boiler", settings: str = "", horizons: str = "[]", period: float = PERIOD) -> str:
+        judge = bundle if period == PERIOD else slow_bundle
         return (
             f'[node]\nname = "{node}"\nhealth_every = 0.2\nfeedback = true\n'
             f'[broker]\nhost = "{HOST}"\nport = {broker.port}\n{settings}\n'
             f"[homeassistant]\nenabled = true\nhorizons = {horizons}\n"
-            f'[streams."{boiler}-{node}"]\nbundle = "{bundle}"\ntopic = "{node}/boiler"\nqos = 1\n'
+            f'[streams."{boiler}-{node}"]\nbundle = "{judge}"\ntopic = "{node}/boiler"\nqos = 1\n'
             f'[streams.motes]\nbundle = "{bundle}"\ntopic = "{node}/m/{{mote}}"\nstream = "{node}.{{mote}}"\nqos = 1\n'
         )
 
@@ -88,9 +100,9 @@ def daemon(config: Callable[..., str], tmp_path: Path) -> Iterator[Served]:
         yield daemon
 
 
-def say_calm(sensors: Sensors, first: int = 0, count: int = CALM) -> None:
+def say_calm(sensors: Sensors, first: int = 0, count: int = CALM, period: float = PERIOD) -> None:
     for step in range(first, first + count):
-        reading = climate(PERIOD * step, 45.0 + 0.01 * (step % 3), 28.0 + 0.01 * (step % 2))  # neither stands still
+        reading = climate(period * step, 45.0 + 0.01 * (step % 3), 28.0 + 0.01 * (step % 2))  # neither stands still
         sensors.publish(f"{sensors.node}/boiler", reading)
 
 
@@ -276,3 +288,29 @@ def test_all_is_told_again_when_home_assistant_starts_though_the_broker_forgot(
     home.wait(lambda: anomaly in home.entities())
     say_calm(sensors, CALM, 1)
     home.wait_for(anomaly, "off")
+
+
+def test_a_value_that_home_assistant_missed_is_told_when_it_starts_though_no_sample_comes(
+    home: Home, config: Callable[..., str], sensors: Sensors, tmp_path: Path
+) -> None:
+    node = sensors.node
+    score = f"sensor.boiler_{node}_anomaly_score"
+
+    def told() -> float:
+        return float(json.loads(sensors.hear(f"boiler-{node}/state"))["score"] or 0.0)
+
+    def shows(value: float) -> bool:
+        shown = home.state(score)
+        return re.match(r"\d", shown) is not None and float(shown) == pytest.approx(value, rel=1e-6)
+
+    with served(tmp_path / "daemon", config(period=SLOW)):
+        appear(home, f"boiler_{node}")
+        say_calm(sensors, period=SLOW)
+        before = [told() for _ in range(CALM)][-1]
+        home.wait(lambda: shows(before))
+        home.stop()
+        sensors.publish(f"{node}/boiler", climate(SLOW * CALM, 45.0, 60.0))
+        missed = told()
+        assert missed > 1.0 > before  # what Home Assistant itself remembers is not it
+        home.start()
+        home.wait(lambda: shows(missed))
