@@ -113,11 +113,11 @@ all-files: $(INSTALLED) ## fit every recording under a folder and list the failu
 	$(BIN)/python tests/campaigns/fit_all.py "$(DATA)"
 
 .PHONY: accuracy
-accuracy: $(INSTALLED) ## run the whole benchmark and write its tables into README.md (DATA=folder)
+accuracy: $(INSTALLED) ## run the whole benchmark and write its tables into training/ACCURACY.md (DATA=folder)
 	@if [ ! -d "$(DATA)" ]; then echo "DATA: must be a folder of sets, got '$(DATA)': make accuracy DATA=data" >&2; exit 2; fi
 	@mkdir -p build
 	$(BIN)/tidegate-train benchmark --data "$(DATA)" --json >build/accuracy.json
-	$(BIN)/python -m training.accuracy build/accuracy.json README.md
+	$(BIN)/python -m training.accuracy build/accuracy.json training/ACCURACY.md
 
 .PHONY: bench
 bench: build/motes.bundle mosquitto valgrind ## measure the device and the fit, each figure beside a reference of the same run

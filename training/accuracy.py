@@ -1,4 +1,4 @@
-"""Write the tables of a benchmark into a README: `python -m training.accuracy REPORT.json README.md`.
+"""Write the tables of a benchmark into a page: `python -m training.accuracy REPORT.json training/ACCURACY.md`.
 
 What stands between the two markers is replaced; everything else is left as it is.
 """

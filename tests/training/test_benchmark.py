@@ -204,10 +204,10 @@ def test_a_folder_that_cannot_be_written_is_told(data: Path, tmp_path: Path) -> 
         run(find(data), tmp_path / "file" / "below", jobs=1)
 
 
-def test_json_holds_everything_and_makes_the_readmes_section(report: Report, tmp_path: Path) -> None:
+def test_json_holds_everything_and_makes_the_pages_section(report: Report, tmp_path: Path) -> None:
     import orjson
 
-    written, page = tmp_path / "accuracy.json", tmp_path / "README.md"
+    written, page = tmp_path / "accuracy.json", tmp_path / "ACCURACY.md"
     written.write_bytes(orjson.dumps(report))
     page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
     assert load(written) == report
@@ -224,16 +224,16 @@ def test_a_page_without_markers_is_left_alone(
 ) -> None:
     import orjson
 
-    written, page = tmp_path / "accuracy.json", tmp_path / "README.md"
+    written, page = tmp_path / "accuracy.json", tmp_path / "ACCURACY.md"
     written.write_bytes(orjson.dumps(report))
     page.write_text("no markers\n")
     assert write_accuracy([str(written), str(page)]) == 2
     assert page.read_text() == "no markers\n"
-    assert "README.md: must hold the markers" in capsys.readouterr().err
+    assert "ACCURACY.md: must hold the markers" in capsys.readouterr().err
 
 
-def test_the_readme_has_a_place_for_the_section() -> None:
-    page = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_page_of_accuracy_has_a_place_for_the_section() -> None:
+    page = (ROOT / "training" / "ACCURACY.md").read_text(encoding="utf-8")
     assert page.index(BEGIN) < page.index(END)
 
 

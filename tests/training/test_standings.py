@@ -93,7 +93,7 @@ def whole() -> Report:
     return report(sets, command="tidegate-train benchmark --data DIR", seconds=1.0)
 
 
-def test_the_terminal_shows_every_set_and_the_readme_the_groups(whole: Report) -> None:
+def test_the_terminal_shows_every_set_and_the_page_the_groups(whole: Report) -> None:
     assert "skab/valve1/0, tidegate" in text(whole)
     shown = "\n".join(map(markdown, tables(whole, details=False)))
     assert "skab/valve1/0, tidegate" not in shown
