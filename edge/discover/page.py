@@ -55,7 +55,8 @@ def page(proposal: Proposal, broker: Broker, *, told: Sequence[str], file: str) 
     """
     lines = [*_head([*told, *proposal.remarks], file), *_broker(broker)]
     for place, stream in enumerate(proposal.streams):
-        lines += ["", *_table(stream, proposal.bridges, _learning(proposal.streams, place))]
+        table = _table(stream, proposal.bridges, _learning(proposal.streams, place))
+        lines += ["", *(table if stream.sensors else map(_disabled, table))]
     return "\n".join([*lines, *_tail(proposal)]) + "\n"
 
 
@@ -124,13 +125,18 @@ def _table(stream: Stream, bridges: Mapping[str, Bridge], learning: Iterator[str
     yield ""
     yield f"[streams.{stream.name}.sensors]"
     if not stream.sensors:
-        yield "## No birth was heard, which alone names the metrics. Restart the node while discover listens."
+        yield "## No birth was heard, which alone names the metrics: this table has none, so it is switched off. Restart the"
+        yield '## node while discover listens, or name metrics here and take the # away: warm = "Boiler/Temperature"'
     width = max((len(f"{sensor.name} = {quoted(sensor.path)}") for sensor in stream.sensors), default=0)
     for place, sensor in enumerate(stream.sensors):
         told = [voice.sensors[place] for voice in stream.voices]
         yield f"{sensor.name} = {quoted(sensor.path)}".ljust(width) + f"  # {_measured(told)}"
     for sensor in stream.sensors:
         yield from _limits(stream.name, sensor)
+
+
+def _disabled(line: str) -> str:
+    return line if not line or line.startswith("#") else f"#{line}"
 
 
 def _story(stream: Stream, bridges: Mapping[str, Bridge]) -> Iterator[str]:

@@ -145,3 +145,14 @@ def test_feedback_is_heard_where_the_document_allows_it(payload: bytes, is_heard
     else:
         with pytest.raises(ReadingError):
             feedback.parse(payload)
+
+
+def test_the_examples_of_the_readme_are_as_the_document_says() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(?:<stream>/)?(\w+)`[^`]*?\n\n```json\n(.*?)```", readme, flags=re.DOTALL)
+    told = dict.fromkeys(channel for channel, _ in named)
+    assert {"state", "forecast", "event", "anomaly"} <= set(told)
+    for channel, text in named:
+        validator(channel).validate(json.loads(text))
+    (health,) = (text for text in re.findall(r"```json\n(.*?)```", readme, flags=re.DOTALL) if "uptime_s" in text)
+    validator("health").validate(json.loads(health))

@@ -1,6 +1,7 @@
 """Which topics are put together, and how what was found is written."""
 
 import json
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 
@@ -11,6 +12,7 @@ from edge.discover.page import page, quoted
 from edge.discover.proposal import propose
 from edge.discover.survey import Survey
 from edge.reading import parse_time
+from tests.houses import sparkplug
 
 NOW = parse_time("2026-06-01T12:00:00Z")
 CLIMATE = b'{"temperature": 20.5, "humidity": 40}'
@@ -220,3 +222,12 @@ def test_limits_that_what_was_heard_is_beyond_are_not_proposed() -> None:
 def test_texts_are_written_as_toml_wants_them() -> None:
     text = 'a"b\\c\x7f\n€🌡\ud800'
     assert tomllib.loads(f"x = {quoted(text)}")["x"] == text.replace("\ud800", "?")
+
+
+def test_a_sparkplug_table_without_metrics_is_switched_off_and_says_how_to_switch_it_on() -> None:
+    text = written({sent.topic: sent.payload for sent in sparkplug.said(1, NOW)})
+    assert "streams" not in tomllib.loads(text)
+    named = re.sub(r"(?m)^#(?!#)", "", text).replace(".sensors]\n", '.sensors]\nwarm = "Boiler/Temperature"\n')
+    config = tomllib.loads(named)
+    assert len(config["streams"]) == 5
+    assert Config.from_table(config).streams
