@@ -125,7 +125,7 @@ def _table(stream: Stream, bridges: Mapping[str, Bridge], learning: Iterator[str
     yield ""
     yield f"[streams.{stream.name}.sensors]"
     if not stream.sensors:
-        yield "## No birth was heard, which alone names the metrics: this table has none, so it is switched off. Restart"
+        yield "## No birth was heard, which alone names metrics: this table has none and is switched off. Restart"
         yield '## the node while discover listens, or name them here and take each # away: warm = "Boiler/Temperature"'
     width = max((len(f"{sensor.name} = {quoted(sensor.path)}") for sensor in stream.sensors), default=0)
     for place, sensor in enumerate(stream.sensors):
