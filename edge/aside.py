@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-from edge.connection import Route
+from edge.session import Route
 
 
 class Aside:
-    """Say into which inbox a message goes, as `edge.connection.Route` does."""
+    """Say into which inbox a message goes, as `edge.session.Route` does."""
 
     def __init__(self, wants: Callable[[str], bool], place: int, others: Route | None) -> None:
         """Take apart what is wanted.

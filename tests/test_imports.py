@@ -46,7 +46,7 @@ DIAGRAM: dict[str, set[str]] = {
         "edge.retold",
         "edge.topics",
     },
-    "edge.aside": {"edge.connection"},
+    "edge.aside": {"edge.session"},
     "edge.budget": {
         "edge.config",
         "edge.daemon",
@@ -101,16 +101,7 @@ DIAGRAM: dict[str, set[str]] = {
     },
     "edge.condition": {"edge.event", "edge.finding"},
     "edge.config": {"edge.errors", "edge.recorder_config", "edge.stream_config", "edge.tables", "edge.topics"},
-    "edge.connection": {
-        "edge.config",
-        "edge.errors",
-        "edge.mailbox",
-        "edge.message",
-        "edge.mqtt",
-        "edge.troubles",
-        "edge.waker",
-        "edge.wire",
-    },
+    "edge.connection": {"edge.config", "edge.errors", "edge.mailbox", "edge.message", "edge.session"},
     "edge.daemon": {
         "edge.addresses",
         "edge.announcer",
@@ -488,6 +479,16 @@ DIAGRAM: dict[str, set[str]] = {
         "edge.stream_config",
         "edge.wanted",
         "edge.watch",
+    },
+    "edge.session": {
+        "edge.config",
+        "edge.errors",
+        "edge.mailbox",
+        "edge.message",
+        "edge.mqtt",
+        "edge.troubles",
+        "edge.waker",
+        "edge.wire",
     },
     "edge.shards": {
         "edge.addresses",

@@ -289,7 +289,7 @@ def unheard() -> Daemon:
     daemon = Daemon(Config.from_table(tomllib.loads(CLIMATE)), {BUNDLE: (learned_by_hand(), ByHand())}, Notifier({}, 1))
     assert isinstance(daemon.staff, Desk)
     daemon.staff._trust = None
-    daemon.connection.ready = True
+    daemon.connection.session.ready = True
     return daemon
 
 

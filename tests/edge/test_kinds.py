@@ -334,7 +334,7 @@ def test_the_daemon_tells_silence_though_nothing_comes(monkeypatch: pytest.Monke
     line.services[0].watch._silence._longest[:] = 600.0
     desk.work(0.0)
     assert published == []  # for nobody knows how long there was a broker to be heard
-    connection.ready = True
+    connection.session.ready = True
     desk.look(now, now - 9000.0)
     assert phases(published) == [("silence", "open")]
 
