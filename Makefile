@@ -9,6 +9,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 PYTHON ?=
 BROKER ?=
 SPEED ?=
+SECONDS ?= 60
 DATA ?=
 ARCH ?=
 
@@ -165,6 +166,11 @@ $(HASS_INSTALLED): tests/homeassistant/requirements.txt
 	"$$python" -m venv --clear .venv-homeassistant
 	@.venv-homeassistant/bin/python -m pip install --quiet --requirement tests/homeassistant/requirements.txt
 	@touch $@
+
+.PHONY: fuzz
+fuzz: $(INSTALLED) ## search for payloads that break a reader, guided by coverage (SECONDS=600; Linux)
+	@$(BIN)/python -m pip install --quiet --editable '.[fuzz]'
+	$(BIN)/python -m tests.campaigns.fuzz --seconds "$(SECONDS)"
 
 # Hours. Root is needed to unpack the machines, and Linux 6.7 or newer to start ARM programs in them.
 .PHONY: test-arm
