@@ -26,7 +26,7 @@ from edge.suppressed import Suppressed
 FOLDER = Path(__file__).parent / "edge" / "payloads"
 ARRIVAL = 1_768_469_450.0  # Unix seconds; a morning of January 2026
 BERLIN = ZoneInfo("Europe/Berlin")
-LATEST = 1e11  # Unix seconds that no reading is beyond
+LATEST = 253_402_300_800.0  # Unix seconds; the year 10000, which no date in words reaches
 PATHS = ("temperature", "ENERGY.Power.0", "DS18B20-1.Temperature", "state")
 PLANT = Config.from_table(
     {

@@ -15,7 +15,7 @@ with atheris.instrument_imports(include=["edge", "google.protobuf"]):
     from tests import fuzzed
 
 ROOT = Path(__file__).parents[2]
-CORPUS, CRASH = ROOT / "build" / "fuzz", ROOT / "build" / "fuzz-crash-"
+CORPUS, FOUND = ROOT / "build" / "fuzz", ROOT / "build" / "fuzz-"  # libFuzzer adds `crash-…`, `timeout-…`
 LONGEST = 4096  # bytes
 SLOW = 5  # seconds after which one payload counts as broken
 
@@ -33,7 +33,7 @@ def main() -> None:
     for number, seed in enumerate(fuzzed.seeds()):
         (CORPUS / f"seed-{number:03}").write_bytes(seed)
     bounds = [f"-max_total_time={options.seconds}", f"-max_len={LONGEST}", f"-timeout={SLOW}"]
-    atheris.Setup([sys.argv[0], str(CORPUS), f"-artifact_prefix={CRASH}", *bounds], fuzzed.feed)
+    atheris.Setup([sys.argv[0], str(CORPUS), f"-artifact_prefix={FOUND}", *bounds], fuzzed.feed)
     atheris.Fuzz()
 
 
