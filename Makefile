@@ -10,6 +10,7 @@ PYTHON ?=
 BROKER ?=
 SPEED ?=
 SECONDS ?= 60
+JOBS ?= 2
 DATA ?=
 ARCH ?=
 
@@ -17,6 +18,8 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 TFLITE_INSTALLED := .venv-tflite/.installed
 HASS_INSTALLED := .venv-homeassistant/.installed
+# Tests are shared out by file, so that what a file prepares is prepared once; every process that trains takes 1.5 GB.
+SHARED := --numprocesses=$(JOBS) --dist=loadfile
 # Where the tests leave bundles for the second runtime, and where it finds them.
 export TIDEGATE_BUNDLES := $(CURDIR)/build/test-bundles
 
@@ -142,16 +145,15 @@ bench: build/motes.bundle mosquitto valgrind ## measure the device and the fit, 
 # ---- working on it
 
 .PHONY: test
-test: $(INSTALLED) mosquitto runtimes ## run every test, then the device's tests on the second runtime
+test: $(INSTALLED) mosquitto runtimes ## run every test, then the device's tests on the second runtime (JOBS=processes)
 	@mkdir -p "$(TIDEGATE_BUNDLES)"
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(SHARED)
 	@$(MAKE) --no-print-directory test-runtimes
 
 .PHONY: test-runtimes
 test-runtimes: runtimes ## run the device's tests on tflite-runtime, with the bundles that the tests left in build/
 	@if [ ! -e $(TFLITE_INSTALLED) ]; then exit 0; fi; \
-	echo ".venv-tflite/bin/python -m pytest -m 'not training'"; \
-	.venv-tflite/bin/python -m pytest -m "not training" tests/edge $(wildcard tests/runtimes) edge
+	set -x; .venv-tflite/bin/python -m pytest $(SHARED) --hypothesis-profile=second -m "not training and not once" tests/edge edge
 
 # A real Home Assistant, of the first year that knows device discovery, needs Python 3.13; it is no part of `make test`.
 .PHONY: test-homeassistant

@@ -1,10 +1,13 @@
-"""What tests of several files share: a real mosquitto on a free port, and how long an example may take."""
+"""What tests of several files share: a real mosquitto on a free port, real bundles, how long an example may take."""
 
+import fcntl
+import importlib.util
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,10 +15,14 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests import make_bundles
+
 # A busy machine is no fault of what is tested; tests that hang are ended by pytest-timeout.
 settings.register_profile("tidegate", deadline=None)
 # Under emulation (`make test-arm`) a drawn example takes twenty times as long; each behaviour is still tried.
 settings.register_profile("emulated", deadline=None, max_examples=10)
+# What differs on the second runtime is numpy and the runtime; most of what a drawn example tries is neither.
+settings.register_profile("second", deadline=None, max_examples=25)
 settings.load_profile("tidegate")
 
 HOST = "127.0.0.1"
@@ -139,3 +146,30 @@ def password_broker(tmp_path: Path) -> Iterator[Mosquitto]:
     acl.write_text("user edge\ntopic read sensors/#\ntopic readwrite tidegate/#\n")
     settings = f"allow_anonymous false\npassword_file {passwords}\nacl_file {acl}\n"
     yield from serve(Mosquitto(tmp_path, settings, "edge", "correct horse"))
+
+
+@pytest.fixture(scope="session")
+def bundles() -> Path:
+    """Return the folder of small real bundles, made anew when a source they depend on has changed.
+
+    Where training is not installed they are taken as they are. Of the processes that tests are shared among
+    (`pytest -n`), one makes them and the others wait.
+    """
+    folder = Path(os.environ.get("TIDEGATE_BUNDLES", make_bundles.ROOT / "build" / "test-bundles"))
+    if importlib.util.find_spec("tensorflow") is None:
+        if not (folder / make_bundles.STAMP).exists():
+            pytest.fail(f"{folder}: must hold bundles made in the main environment: run its tests first", pytrace=False)
+        return folder
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not make_bundles.fresh(folder):
+            _make(folder)
+    return folder
+
+
+def _make(folder: Path) -> None:
+    command = [sys.executable, "-m", "tests.make_bundles", str(folder)]
+    done = subprocess.run(command, cwd=make_bundles.ROOT, capture_output=True, text=True, timeout=280, check=False)
+    if done.returncode:
+        pytest.fail(f"{' '.join(command)} failed:\n{done.stderr[-3000:]}", pytrace=False)

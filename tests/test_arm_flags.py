@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from tests.campaigns import arm
 from tests.campaigns.arm import cut, replays
 from tests.campaigns.arm_flags import BOUND, DifferentRowsError, Said, compare, read, table
 from tests.campaigns.arm_root import MACHINES, ROOT, requirements
@@ -71,11 +72,11 @@ def test_replays_of_different_lengths_are_not_compared(tmp_path: Path) -> None:
         compare(said(tmp_path, *ROWS), said(tmp_path, *ROWS[:3]))
 
 
-def test_the_rows_that_are_replayed_hold_the_hot_water(tmp_path: Path) -> None:
-    found = replays()
-    if not found:
-        pytest.fail("build/test-bundles: must hold bundles: run tests/edge first", pytrace=False)
-    written = cut(found[-1], tmp_path).read_text().splitlines()
+def test_the_rows_that_are_replayed_hold_the_hot_water(
+    bundles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arm, "BUNDLES", bundles)
+    written = cut(replays()[-1], tmp_path).read_text().splitlines()
     assert written[0] == "time,humidity,temperature"
     assert any(line.startswith("2010-05-09T03:15:35Z") for line in written)
 

@@ -9,7 +9,7 @@ import tomllib
 from pathlib import Path
 
 RUNTIMES = ("ai-edge-litert", "tflite-runtime")
-TOOLS = ("hypothesis", "jsonschema", "packaging", "psutil", "pytest", "pytest-timeout", "pyyaml")
+TOOLS = ("hypothesis", "jsonschema", "packaging", "psutil", "pytest", "pytest-timeout", "pytest-xdist", "pyyaml")
 
 
 def name_of(requirement: str) -> str:

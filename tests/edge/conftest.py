@@ -1,9 +1,5 @@
 """What the tests of the device's core share: a small cohort whose numbers can be followed by eye, and real bundles."""
 
-import importlib.util
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -26,9 +22,48 @@ from edge.usual import unknown
 from tests import make_bundles
 
 ROOT = make_bundles.ROOT
+# Files whose tests meet text, topics, sockets and databases, and neither an array nor a runtime. The second runtime and
+# its numpy cannot change what they say, so `make test` runs them once; a new file runs on both until it is listed here.
+ONCE = (
+    "discover/test_registries.py",
+    "discover/test_streams.py",
+    "discover/test_survey.py",
+    "test_announcer.py",
+    "test_asyncapi.py",
+    "test_connection.py",
+    "test_dialects.py",
+    "test_discovery.py",
+    "test_doubted.py",
+    "test_feedback_live.py",
+    "test_fuzzed.py",
+    "test_homeassistant.py",
+    "test_intake.py",
+    "test_journal.py",
+    "test_loopback.py",
+    "test_mailbox.py",
+    "test_payloads.py",
+    "test_process.py",
+    "test_reading.py",
+    "test_recorder.py",
+    "test_sparkplug.py",
+    "test_tables.py",
+    "test_trust.py",
+    "test_trust_live.py",
+    "test_wire.py",
+    "test_witnesses.py",
+)
 UNITS = 2
 NEVER = float("inf")  # no truth is newer: the experts keep their weights and the intervals their width
 nan = float("nan")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of the files that run once."""
+    here = Path(__file__).parent
+    once = {here / name for name in ONCE}
+    for item in items:
+        if item.path in once:
+            item.add_marker("once")
 
 
 def calm_calibration(sensors: int) -> Calibration:
@@ -156,25 +191,6 @@ def same_bits(one: np.ndarray, other: np.ndarray) -> bool:
 def settled(array: np.ndarray) -> np.ndarray:
     """Return an array whose nans are all of the same bits."""
     return np.where(np.isnan(array), np.nan, array)
-
-
-@pytest.fixture(scope="session")
-def bundles() -> Path:
-    """Return the folder of small real bundles, made anew when a source they depend on has changed.
-
-    Where training is not installed they are taken as they are.
-    """
-    folder = Path(os.environ.get("TIDEGATE_BUNDLES", ROOT / "build" / "test-bundles"))
-    if importlib.util.find_spec("tensorflow") is None:
-        if not (folder / make_bundles.STAMP).exists():
-            pytest.fail(f"{folder}: must hold bundles made in the main environment: run its tests first", pytrace=False)
-        return folder
-    if not make_bundles.fresh(folder):
-        command = [sys.executable, "-m", "tests.make_bundles", str(folder)]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
-        if done.returncode:
-            pytest.fail(f"{' '.join(command)} failed:\n{done.stderr[-3000:]}", pytrace=False)
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,6 @@ import pytest
 
 from edge.bundle import MEMBERS
 from tests.conftest import HOST, Mosquitto, serve
-from tests.edge.conftest import bundles  # noqa: F401
 from tests.edge.test_homeassistant import Kept
 from tests.homeassistant.home import Home
 from tests.served import Sensors, Served, climate, served, wait_until
@@ -41,7 +40,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, broker: Mosquitto) -> Iterato
 
 
 @pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory, bundles: Path) -> Path:  # noqa: F811
+def bundle(tmp_path_factory: pytest.TempPathFactory, bundles: Path) -> Path:
     """A small bundle whose manifest names the units of its sensors."""
     return changed(bundles, tmp_path_factory.mktemp("bundle") / "mote.bundle", PERIOD)
 

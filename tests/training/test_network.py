@@ -141,9 +141,12 @@ def test_the_budget_counts_updates_or_passes_whichever_end_first() -> None:
     assert (untrained.best, untrained.updates, len(untrained.losses)) == (0, 0, 1)
 
 
-@pytest.mark.parametrize("optimiser", ["adam", "adamw", "sgd", "rmsprop"])
-@pytest.mark.parametrize("loss", ["mse", "huber", "mae"])
-def test_every_optimiser_lowers_every_loss(optimiser: str, loss: str) -> None:
+# An optimiser meets a loss in nothing but the gradient, so each is tried once with the other's first.
+@pytest.mark.parametrize(
+    ("optimiser", "loss"),
+    [("adam", "mse"), ("adamw", "mse"), ("sgd", "mse"), ("rmsprop", "mse"), ("adam", "huber"), ("adam", "mae")],
+)
+def test_every_optimiser_and_every_loss_lowers_the_loss(optimiser: str, loss: str) -> None:
     recipe = replace(QUICK, optimiser=optimiser, loss=loss, updates=20)
     history = trained(echoes(16), recipe)[1]
     assert history.losses[history.best] < history.losses[0]
