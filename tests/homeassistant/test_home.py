@@ -46,12 +46,12 @@ def bundle(tmp_path_factory: pytest.TempPathFactory, bundles: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def slow_bundle(tmp_path_factory: pytest.TempPathFactory, bundles: Path) -> Path:  # noqa: F811
+def slow_bundle(tmp_path_factory: pytest.TempPathFactory, bundles: Path) -> Path:
     """A bundle whose values expire after ten minutes: longer than Home Assistant takes to start."""
     return changed(bundles, tmp_path_factory.mktemp("bundle") / "slow.bundle", SLOW)
 
 
-def changed(bundles: Path, path: Path, period: float) -> Path:  # noqa: F811
+def changed(bundles: Path, path: Path, period: float) -> Path:
     """Write the small bundle with units and a period of our own."""
     with zipfile.ZipFile(bundles / "lstm-dynamic.bundle") as known, zipfile.ZipFile(path, "w") as written:
         for name in MEMBERS:
