@@ -370,7 +370,7 @@ def test_what_was_not_acknowledged_is_sent_again_to_the_next_broker(
 def test_no_message_lies_about_until_the_next_look_at_the_deadlines(
     mosquitto: Mosquitto, node: str, dial: Dial, observe: Observe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edge.session.TICK", 3.0)
+    monkeypatch.setattr("edge.session.TICK", 12.0)
     connection = wait_for_ready(dial(mosquitto.port, (f"{node}/#", 0)))
     observer = observe(mosquitto.port, f"out/{node}")
     interval = sys.getswitchinterval()
@@ -384,7 +384,7 @@ def test_no_message_lies_about_until_the_next_look_at_the_deadlines(
             begun = time.monotonic()
             while observer.hear().payload != b"alone":
                 pass
-            assert time.monotonic() - begun < 1.5
+            assert time.monotonic() - begun < 6.0  # half of a look: far more than a busy machine needs
     finally:
         sys.setswitchinterval(interval)
 
