@@ -42,6 +42,11 @@ def guarded(command: Command, options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
+    except RuntimeError as broken:
+        if not isinstance(broken.__cause__, KeyboardInterrupt):  # Python wraps one that comes while a class is made
+            raise
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left to say goes nowhere
         return FAILED
@@ -200,8 +205,11 @@ def _demo(options: argparse.Namespace) -> int:
 def _withdraw(options: argparse.Namespace) -> int:
     from edge import config, withdrawal
 
-    for stream in withdrawal.withdraw(config.load(options.config)):
+    removed = withdrawal.withdraw(config.load(options.config))
+    for stream in removed:
         print(f"{stream}: removed")
+    if not removed:
+        print("nothing to remove")
     return DONE
 
 

@@ -72,7 +72,7 @@ def _connection(config: Config, shards: Shards | None, announcer: Announcer | No
         config.broker,
         client_id=config.client_id,
         status_topic=f"{base}status",
-        subscriptions=[*config.subscriptions, *[(f"{base}+{FEEDBACK}", 1)] * config.node.feedback],
+        subscriptions=[*config.subscriptions, *[(f"{base}+{FEEDBACK}", 0)] * config.node.feedback],
         memories=() if announcer is None else announcer.subscriptions,
         inboxes=readings if announcer is None else readings + 1,
         route=shards if announcer is None else Aside(announcer.wants, readings, shards),

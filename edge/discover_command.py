@@ -27,11 +27,15 @@ def discover(options: argparse.Namespace) -> int:
     from edge import discovery
     from edge.durations import parse_duration
     from edge.errors import ConfigError
+    from edge.topics import broken_filter_rule
 
     try:
         lasts = parse_duration(options.span)
     except ConfigError as wrong:
         raise ConfigError(f"--for: {wrong}") from wrong
+    for wanted in options.topic or ():
+        if rule := broken_filter_rule(wanted):
+            raise ConfigError(f"--topic: {rule}, got {wanted!r}")
     search = discovery.Search(
         broker=options.broker,
         username=options.username,

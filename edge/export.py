@@ -15,11 +15,11 @@ from edge import bundle, history_spans, parquet
 from edge.errors import OperatorError, counted
 from edge.history_cells import LATEST, Page
 from edge.history_rows import Extract, Rows, check_tables, moment
+from edge.history_spans import Span
 from edge.recording import STREAM, TIME
 from edge.recording_arrays import stamp
 from edge.replay_files import check_outputs
 from edge.sqlite_reading import reading
-from edge.suppressed import Span
 
 ENDINGS = (".csv", ".csv.gz", ".parquet")
 
@@ -89,7 +89,8 @@ def _tell(output: Path, rows: Rows, written: Tally) -> None:
     )
     if rows.left_out:
         left_out = counted(rows.left_out, "reading")
-        print(f"{left_out} of maintenance or acknowledged anomalies left out (--suppressed: not)", file=sys.stderr)
+        what = f"{left_out} of maintenance or acknowledged anomalies left out (--suppressed keeps them)"
+        print(what, file=sys.stderr)
 
 
 def _write(part: Path, output: Path, rows: Rows, written: Tally) -> None:

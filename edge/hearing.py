@@ -155,3 +155,5 @@ def _wait_until_ready(connection: Connection, broker: BrokerConfig, ending: Endi
                 f"{where}: must be reachable and grant the subscriptions within {within:g} s; see above"
             )
         time.sleep(0.02)
+    if not connection.ready:
+        raise KeyboardInterrupt  # nothing was heard that could be told

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from edge import history_spans
 from edge.errors import OperatorError, quote
-from edge.suppressed import Span
+from edge.history_spans import Span
 
 APPLICATION = 0x54474452  # "TGDR", in the file's header: tells our databases from those of other programs
 VERSION = 1  # of the tables

@@ -1,6 +1,7 @@
 """The commands `tidegate record` and `tidegate export`: their options, and what they call."""
 
 import argparse
+import sys
 from dataclasses import replace
 from math import inf
 from pathlib import Path
@@ -55,8 +56,11 @@ def record(options: argparse.Namespace) -> int:
             config = replace(config, recorder=replace(config.recorder, database=options.database))
         except ConfigError as wrong:
             raise ConfigError(f"--{wrong}") from wrong
-    recorder.run(config, seconds=seconds)
-    return 0
+    if recorder.run(config, seconds=seconds) or seconds == inf:  # without an end it was stopped by somebody
+        return 0
+    where = f"broker {config.broker.host}:{config.broker.port}"
+    print(f"error: {where}: could not be heard in all that time: nothing was recorded", file=sys.stderr)
+    return 1
 
 
 def export(options: argparse.Namespace) -> int:

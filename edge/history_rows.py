@@ -103,6 +103,10 @@ class Rows:
                 left -= len(kept.times)
                 if left <= 0:
                     return
+        if not any_row and self.left_out:
+            rule = "must have readings beside those of maintenance and acknowledged anomalies"
+            got = f"got {counted(self.left_out, 'reading')} of these alone (`export --suppressed` keeps them)"
+            raise RecordingError(f"{self._path}: {rule}, {got}")
         if not any_row:
             raise RecordingError(f"{self._path}: must have readings in the time and streams asked for, got none")
 

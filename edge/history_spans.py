@@ -2,15 +2,30 @@
 
 import sqlite3
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from edge.suppressed import MAINTENANCE, Span
-
+MAINTENANCE, ACKNOWLEDGED = "maintenance", "acknowledged"
 MOST_SPANS = 10_000  # that are kept, the newest; people make them, and whoever floods us must not fill the card
 # Databases that are older than this table get it when they are opened for writing.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS spans
 (stream TEXT, why TEXT, start INTEGER, "end" INTEGER NOT NULL, PRIMARY KEY (stream, why, start)) WITHOUT ROWID;
 """
+
+
+class Span(NamedTuple):
+    """A span of a stream's history.
+
+    Attributes:
+        stream: its name.
+        why: `MAINTENANCE` or `ACKNOWLEDGED`.
+        start, end: microseconds since 1970 UTC; both belong to it. Maintenance that ends as it starts ends what lasts.
+    """
+
+    stream: str
+    why: str
+    start: int
+    end: int
 
 
 def write(connection: sqlite3.Connection, spans: Sequence[Span]) -> None:

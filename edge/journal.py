@@ -15,9 +15,8 @@ from edge.database_file import Owner, set_aside
 from edge.durations import SECONDS
 from edge.errors import OperatorError, counted
 from edge.history import TOGETHER, Heard, History, explain, is_damaged
-from edge.history_spans import MOST_SPANS
+from edge.history_spans import MOST_SPANS, Span
 from edge.recorder_config import RecorderConfig
-from edge.suppressed import Span
 from edge.vigil import Notice
 
 WAITING = 100_000  # readings that wait for a file that cannot be written: some 15 MB, three hours at ten a second

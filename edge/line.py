@@ -182,6 +182,7 @@ class Line:
     def _take_feedback(self, topic: str, payload: bytes, received_at: float) -> None:
         """Take what a person says of a stream."""
         stream = topic[len(self._base) : -len(FEEDBACK)]
+        self._awaken(stream)
         service = next((service for service in self.services if stream in service.rows), None)
         if service is None:
             self.counts.unrouted += 1
@@ -189,7 +190,14 @@ class Line:
         try:
             service.hear(stream, feedback.parse(payload), received_at)
         except ReadingError as refused:
+            self.firsts.note(stream, topic, refused.reason, refused.detail)
             self.counts.refuse(topic, refused.reason, refused.detail)
+
+    def _awaken(self, stream: str) -> None:
+        """Bring a stream to life before its first reading, if the configuration itself names it and its topic."""
+        for route in self._routes:
+            if route.first_topic and route.stream == stream and stream not in route.service.rows:
+                self._find(route.first_topic)
 
     def _note(self, route: Route, topic: str, reason: str, detail: str) -> None:
         self.firsts.note(route.watched.name, topic, reason, detail)

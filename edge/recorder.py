@@ -65,8 +65,8 @@ class Recorder:
         self._stopping = True
         self.connection.wake()
 
-    def run(self, seconds: float) -> None:
-        """Record until told to stop, or for some seconds.
+    def run(self, seconds: float) -> bool:
+        """Record until told to stop, or for some seconds; return whether the broker could ever be heard.
 
         Raises:
             OperatorError: the broker refuses us, and only the user can change that.
@@ -88,6 +88,7 @@ class Recorder:
             self._journal.close()
             self._tell_notices()
             log.info("stopped: %s", told)
+        return self._ready
 
     def status(self) -> str:
         """Say in words what was recorded."""
@@ -175,8 +176,8 @@ def _written() -> str:
     return f", {int(told['write_bytes']) / 1e6:.1f} MB given to the disk since the start"
 
 
-def run(config: Config, *, seconds: float = inf) -> None:
-    """Record until SIGTERM or SIGINT, or for some seconds.
+def run(config: Config, *, seconds: float = inf) -> bool:
+    """Record until SIGTERM or SIGINT, or for some seconds; return whether the broker could ever be heard.
 
     Raises:
         OperatorError: configuration, database or broker need the user.
@@ -190,4 +191,4 @@ def run(config: Config, *, seconds: float = inf) -> None:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     log.info("recording into %s, at most %d s are lost", settings.database, settings.commit_every)
-    recorder.run(seconds)
+    return recorder.run(seconds)

@@ -39,7 +39,7 @@ class Recording:
         written: the `time` cells as they were written.
         refused: for each sensor that has some, its cells that are neither empty nor a number.
         dropped: names of the columns that hold no number at all.
-        left_out: how many readings, or rows, were left out, for they are in spans that nothing is to be learnt of.
+        left_out: how many readings were left out, for they are in spans that nothing is to be learnt of.
     """
 
     sensors: tuple[str, ...]

@@ -21,7 +21,7 @@ from edge.grid import GridCounts
 from edge.learned import Learned
 from edge.recording import Recording
 from edge.replay import Replay, Replayed, align
-from edge.replay_detection import budgets, detections, told
+from edge.replay_detection import Detections, budgets, told
 from edge.runtime import Step, WindowModel
 from edge.sources import ALL, Wanted, read_source
 
@@ -66,14 +66,14 @@ def replay(
     if inference == "window":
         window = WindowModel(loaded.model, learned.window)
         step, units = window, window.units
-    detection = detections(config, bundle_path)
+    detection = Detections(config, bundle_path)
     driven = Replay(learned, step, units, budget=budgets(detection), told=told(detection, learned, kinds))
     with ExitStack() as files:
         rows = files.enter_context(_table(output))
         written = ForecastFile(files.enter_context(_table(forecasts)), learned, driven.streams) if forecasts else None
         said = driven.run(recording, progress=_progress(len(recording.times)), watch=written.write if written else None)
         write_rows(rows, recording, learned, said)
-    for line in (*remarks(recording, learned, said.counts), _summary(said)):
+    for line in (*remarks(recording, learned, said.counts), *detection.remarks(), _summary(said)):
         print(line, file=sys.stderr)
 
 
@@ -193,7 +193,7 @@ def _summary(said: Replayed) -> str:
     opened = Counter(one.kind for one in said.news if one.phase == "open")
     kinds = ", ".join(f"{count} {kind}" for kind, count in opened.items()) if set(opened) - {"forecast"} else ""
     return (
-        f"{counted(len(said.score), 'row')}, {int(said.flagged.sum())} flagged, "
+        f"{counted(len(said.score), 'row')}, {int(said.anomalous.sum())} flagged, "
         f"{counted(opened.total(), 'event')}{f' ({kinds})' if kinds else ''}"
     )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from edge.freshness import Freshness
 from edge.service import Service
 from edge.stream_config import StreamConfig
+from edge.topics import SENSOR
 from edge.vigil import Watched, patience
 
 
@@ -13,7 +14,9 @@ class Route:
     """Bind a table [streams.NAME] to the bundle that serves it.
 
     Attributes:
+        stream: the name of its stream; of several, the pattern of their names.
         names_one_stream: whether the configuration itself gives the stream's name: no placeholder stands in it.
+        first_topic: a topic of that stream, if the configuration gives that too; else empty.
     """
 
     def __init__(self, name: str, table: StreamConfig, service: Service) -> None:
@@ -25,7 +28,11 @@ class Route:
         # Where a topic speaks for one sensor, there is nothing beside it that could have moved.
         tells_all = self.decoder is not None and self.decoder.repeats and not table.has_sensor_in_topic
         self.freshness = Freshness() if tells_all else None
-        self.names_one_stream = "{" not in table.pattern(name)
+        self.stream = table.pattern(name)
+        self.names_one_stream = "{" not in self.stream
+        template = table.template
+        is_known = self.names_one_stream and set(template.names) <= {SENSOR}
+        self.first_topic = template.fill({SENSOR: table.word(self.sensors[0])}) if is_known else ""
         self.watched = Watched(name, table.template.filter, patience(service.cohort.learned.period))
 
 

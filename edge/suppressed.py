@@ -5,34 +5,18 @@ day of a repair expects the next one. Maintenance is heard where people ask for 
 it is known also while no daemon runs; an anomaly that they acknowledged is told by the daemon, topic `<stream>/event`.
 """
 
-from typing import NamedTuple
-
 import orjson
 
 from edge import feedback
 from edge.clock import MICROSECONDS
 from edge.errors import ReadingError, quote
 from edge.feedback import FEEDBACK
+from edge.history_spans import ACKNOWLEDGED, MAINTENANCE, Span
 from edge.mailbox import Message
 from edge.reading import parse_time
 
 EVENT = "/event"  # what the topic of a stream's events ends with
-MAINTENANCE, ACKNOWLEDGED = "maintenance", "acknowledged"
-
-
-class Span(NamedTuple):
-    """A span of a stream's history.
-
-    Attributes:
-        stream: its name.
-        why: `MAINTENANCE` or `ACKNOWLEDGED`.
-        start, end: microseconds since 1970 UTC; both belong to it. Maintenance that ends as it starts ends what lasts.
-    """
-
-    stream: str
-    why: str
-    start: int
-    end: int
+QOS = {FEEDBACK: 0, EVENT: 1}  # what people say while we are away is not kept: it would begin when we come back
 
 
 class Suppressed:
@@ -46,7 +30,7 @@ class Suppressed:
     @property
     def subscriptions(self) -> list[tuple[str, int]]:
         """Pairs of topic filter and QoS."""
-        return [(f"{self._base}+{ending}", 1) for ending in self._endings]
+        return [(f"{self._base}+{ending}", QOS[ending]) for ending in self._endings]
 
     def wants(self, topic: str) -> bool:
         """Return whether a topic is one of those."""

@@ -155,3 +155,15 @@ def broken_topic_rule(text: str) -> str | None:
 def _level_pattern(level: str) -> str:
     placeholder = _PLACEHOLDER.fullmatch(level)
     return re.escape(level) if placeholder is None else f"(?P<{placeholder[1]}>[^/]*)"
+
+
+def broken_filter_rule(text: str) -> str | None:
+    """Find the rule that a filter of topics breaks; None if it keeps them.
+
+    >>> broken_filter_rule("plant/+/#"), broken_filter_rule("plant/#/climate")
+    (None, 'must be a topic with + for a level and # for the rest')
+    """
+    levels = text.split("/")
+    wild = [level for level in levels if "#" in level or "+" in level]
+    is_whole = all(level in ("+", "#") for level in wild) and "#" not in levels[:-1]
+    return None if text and "\0" not in text and is_whole else "must be a topic with + for a level and # for the rest"

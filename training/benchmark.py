@@ -38,7 +38,7 @@ LIBRARIES = ("numpy", "tensorflow", "keras", "ai-edge-litert", "tflite-runtime")
 # Modules that no verdict and no figure depends on; a change of any other measures everything anew.
 NO_FIGURE = {
     "edge": {"check", "cli", "config", "daemon", "demo", "embedded", "health", "line", "mailbox", "message",
-             "mqtt", "notify", "replay_files", "subscriber", "topics", "vigil"},
+             "mqtt", "notify", "replay_files", "subscriber", "topics"},
     "training": {"accuracy", "benchmark", "benchmark_report", "benchmark_tables", "budget_standings", "budget_table",
                  "card", "cli", "notation", "pack", "report", "standings", "table"},
 }  # fmt: skip

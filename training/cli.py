@@ -79,7 +79,9 @@ def _add_fit(commands: Commands) -> None:
         metavar="N",
         help="seed of everything random: the same gives the same bundle (default: the recipe's)",
     )
-    parser.add_argument("--bundle-version", type=count, default=1, metavar="N", help="number of this version")
+    parser.add_argument(
+        "--bundle-version", type=count, default=1, metavar="N", help="which version of the bundle this is (default: 1)"
+    )
     add_source_options(parser)
 
 
@@ -136,9 +138,10 @@ def _fit(options: argparse.Namespace) -> int:
     try:
         # A wrong path is told at once.
         wanted = replace(_wanted(options, recipe), suppressed=False)
-        recordings = exclude(read(options.data, rows=options.rows, until=options.until, wanted=wanted), options.exclude)
+        recordings = read(options.data, rows=options.rows, until=options.until, wanted=wanted)
     except OperatorError as wrong:
         raise named(options.data, wrong) from wrong
+    recordings = exclude(recordings, options.exclude)
     say("loading TensorFlow")
     from training.card import card
     from training.fit import ParityError, fit

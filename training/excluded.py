@@ -50,5 +50,5 @@ def _without(recording: Recording, spans: Sequence[tuple[str, float, float]]) ->
         times=recording.times[kept],
         values=recording.values[kept],
         written=tuple(text for text, one in zip(recording.written, kept.tolist(), strict=True) if one),
-        left_out=recording.left_out + int(np.count_nonzero(~kept)),
+        left_out=recording.left_out + int(np.count_nonzero(~np.isnan(recording.values[~kept]))),
     )

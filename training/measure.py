@@ -117,6 +117,12 @@ def evaluate(case: Case) -> Report:
     unseen = any((recording.times > case.after).any() for recording in recordings)
     judged_after = case.after if unseen else -np.inf
     quality = _quality(model, manifest.learned(), recordings, judged_after)
+    if not any(row.samples for row in quality):
+        rows = sum(len(recording.times) for recording in recordings)
+        raise RecordingError(
+            f"must hold forecasts against what came, got {counted(rows, 'row')} without one: is there one every "
+            f"{manifest.period:g} s, and more than {manifest.window + max(manifest.horizons)} in a row?"
+        )
     streams = [row for one in recordings for row in _streams(model, manifest, one, judged_after, case.labels)]
     skills = [skill(row) for row in quality if row.samples]
     return Report(case.file, unseen, float(np.mean(skills)) if skills else None, tuple(quality), tuple(streams))

@@ -1,5 +1,6 @@
 """The command `tidegate` as the shell sees it: help, exit statuses, files in and out, and one line for each problem."""
 
+import argparse
 import csv
 import gzip
 import json
@@ -470,3 +471,11 @@ def test_a_broker_of_the_demo_must_have_host_and_port(
     shutil.copy(MOTES[0], tmp_path)
     told = refused(capsys, "demo", mote, "--data", tmp_path, "--broker", address)
     assert told == f"--broker: must be HOST:PORT, got {address!r}"
+
+
+def test_an_interrupt_that_comes_while_a_class_is_made_is_one(capsys: pytest.CaptureFixture[str]) -> None:
+    def command(options: argparse.Namespace) -> int:
+        raise RuntimeError("Error calling __set_name__") from KeyboardInterrupt()
+
+    assert cli.guarded(command, argparse.Namespace()) == cli.INTERRUPTED
+    assert capsys.readouterr().err == "interrupted\n"

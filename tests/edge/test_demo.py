@@ -53,7 +53,7 @@ def assert_shown(done: subprocess.CompletedProcess[str], bundle: Path) -> None:
     assert summed["events found"] == "1 of 1 labelled, 0 missed"
     assert int(summed["false alarms"]) <= 5
     assert (
-        0.0 < float(summed["median latency"].removesuffix(" ms")) < 5000.0
+        0.0 < float(summed["median latency"].partition(" ms")[0]) < 5000.0
     )  # the little broker of its own, on a busy machine
     assert summed["model size"] == f"{bundle.stat().st_size} bytes"
     assert summed["daemon"].startswith("stopped within ")

@@ -252,3 +252,10 @@ def test_a_broker_that_is_not_there_is_the_operators_to_find(tmp_path: Path, mon
     search = discovery.Search(broker=f"{HOST}:1", lasts=1.0, out=tmp_path / "tidegate.toml")
     with pytest.raises(OperatorError, match=rf"broker {HOST}:1: must be reachable and grant"):
         discovery.run(search)
+
+
+@pytest.mark.parametrize("wanted", ["a/#/b", "a+/b", "", "#a"])
+def test_a_filter_that_is_none_is_told_in_one_line(wanted: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["discover", "--broker", "127.0.0.1:1", "--topic", wanted]) == 2
+    told = f"error: --topic: must be a topic with + for a level and # for the rest, got {wanted!r}\n"
+    assert capsys.readouterr().err == told

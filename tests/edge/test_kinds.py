@@ -19,7 +19,7 @@ from edge.message import Outgoing
 from edge.pacing import Pacing
 from edge.recording import Recording
 from edge.replay import Replay
-from edge.replay_detection import detections, told
+from edge.replay_detection import Detections, told
 from edge.trust import Trust
 from edge.usual import Usual, unknown
 from edge.witnesses import Witnesses
@@ -376,7 +376,7 @@ def test_a_replay_tells_the_events_that_the_line_tells(kind: str, tmp_path: Path
 
     (tmp_path / "tidegate.toml").write_text(toml)
     learned = learned_by_hand(usual=KNOWN)
-    found = detections(tmp_path / "tidegate.toml", BUNDLE)
+    found = Detections(tmp_path / "tidegate.toml", BUNDLE)
     replayed = Replay(learned, persist, UNITS, told=told(found, learned, KINDS)).run(
         Recording(
             sensors=("warm", "damp"),
@@ -422,3 +422,24 @@ def test_silence_ends_with_the_first_reading_after_it() -> None:
     published += line.look(10.0 * 5000, 0.0)
     assert phases(published) == [("silence", "open")]
     assert phases(tell(line, PRESS, climate(5001), 5001)) == [("silence", "close")]
+
+
+def test_maintenance_may_begin_before_the_first_reading_of_a_stream_that_is_named() -> None:
+    for dialect, topic, first in (("", "plant/press", PRESS), ("", "plant/press/{sensor}", "plant/press/warm")):
+        toml = f'[node]\nfeedback = true\n[streams.press]\nbundle = "{BUNDLE}"\ntopic = "{topic}"\n{dialect}'
+        line = line_of(toml)
+        (opened,) = of("event", tell(line, "tidegate/edge1/press/feedback", b"maintenance", 1))
+        assert (opened["kind"], opened["phase"]) == ("maintenance", "open"), first
+        assert line.counts.unrouted == 0
+        assert line.services[0].rows == {"press": 0}
+
+
+def test_feedback_that_nobody_can_mean_is_told_once() -> None:
+    line = line_of(HEARS)
+    tell_steps(line, PRESS, range(5))
+    for _ in range(2):
+        tell(line, FEEDBACK, b"maintenence", 5)
+    (told,) = line.firsts.take()
+    assert told.startswith(
+        "streams.a-press: no reading in 'tidegate/edge1/a-press/feedback': feedback: must be one of "
+    )

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from edge import history_spans
+from edge import cli, history_spans
 from edge.clock import MICROSECONDS
 from edge.config import load_to_record
+from edge.history_spans import ACKNOWLEDGED, MAINTENANCE, Span
 from edge.journal import Journal
 from edge.mailbox import Message
 from edge.notify import Notifier
 from edge.recorder import Recorder
 from edge.sqlite_reading import reading
-from edge.suppressed import ACKNOWLEDGED, MAINTENANCE, Span
 from edge.trust import Trust
 from edge.witnesses import Witnesses
 from tests.conftest import HOST, Mosquitto, free_port
@@ -216,8 +216,6 @@ def test_a_broker_that_comes_later_is_waited_for(start: Start, tmp_path: Path) -
 def test_it_ends_by_itself_after_the_time_it_was_given(
     start: Start, mosquitto: Mosquitto, tmp_path: Path, node: str
 ) -> None:
-    from edge import cli
-
     recorder = start(mosquitto.port)
     recorder.end(signal.SIGTERM)
     begun = time.monotonic()
@@ -242,8 +240,6 @@ def test_it_ends_by_itself_after_the_time_it_was_given(
 def test_a_wrong_option_is_told_in_one_line(
     tmp_path: Path, options: list[str], problem: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from edge import cli
-
     config = tmp_path / "tidegate.toml"
     config.write_text('[streams.boiler]\ntopic = "plant/boiler"\n')
     assert cli.main(["record", "--config", str(config), *options]) == 2
@@ -326,3 +322,13 @@ def test_where_people_may_not_speak_of_streams_their_words_are_not_heard(
     recorder.end(signal.SIGTERM)
     with reading(database) as connection:
         assert history_spans.read(connection) == []
+
+
+def test_a_time_in_which_no_broker_could_be_heard_is_a_failure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "tidegate.toml"
+    config.write_text(f'[broker]\nport = {(port := free_port())}\n[streams.boiler]\ntopic = "plant/boiler"\n')
+    assert cli.main(["record", "--config", str(config), "--for", "1s"]) == 1
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert told == f"error: broker localhost:{port}: could not be heard in all that time: nothing was recorded"

@@ -22,6 +22,7 @@ from edge.grid import Grid, GridCounts
 from edge.reading import Readings
 from edge.recording import Recording, read_csv
 from edge.replay import Replay, Replayed, align
+from edge.replay_detection import Detections
 from edge.replay_files import ForecastFile, check_columns, check_outputs, remarks, write_rows
 from edge.runtime import Step, WindowModel
 from tests.edge.conftest import UNITS, learned_by_hand, persist, same_bits
@@ -519,3 +520,29 @@ def test_other_kinds_are_told_where_they_are_asked_for(
     with pytest.raises(SystemExit):
         cli.main([*arguments, "--kinds", "noise"])
     assert "must be all, or some of forecast, silence, frozen, range, quality, got 'noise'" in capsys.readouterr().err
+
+
+def tables(tmp_path: Path, *names: str, bundle: str = "boiler.bundle") -> Detections:
+    limits = '[streams.{0}]\nbundle = "{1}"\ntopic = "{0}"\n[streams.{0}.detection]\nfalse_alarms_per_week = {2}\n'
+    text = "".join(limits.format(name, tmp_path / bundle, place + 2.0) for place, name in enumerate(names))
+    (tmp_path / "limits.toml").write_text(text)
+    return Detections(tmp_path / "limits.toml", tmp_path / "boiler.bundle")
+
+
+def test_the_only_table_of_a_bundle_holds_for_a_recording_of_another_name_and_says_so(tmp_path: Path) -> None:
+    found = tables(tmp_path, "boiler")
+    assert found("boiler").false_alarms_per_week == 2.0
+    assert found.remarks() == []
+    assert found("january").false_alarms_per_week == 2.0
+    assert found.remarks() == [f"note: {tmp_path}/limits.toml: streams.boiler held for january"]
+
+
+def test_a_recording_that_no_table_means_is_told(tmp_path: Path) -> None:
+    several = tables(tmp_path, "boiler", "pump")
+    assert several("january").false_alarms_per_week is None
+    (told,) = several.remarks()
+    assert told.endswith("none of streams.boiler, streams.pump names january: the bundle's own settings held")
+    others = tables(tmp_path, "boiler", bundle="other.bundle")
+    assert others("january").false_alarms_per_week is None
+    (told,) = others.remarks()
+    assert told.endswith("has no table with a bundle boiler.bundle; its own settings held")

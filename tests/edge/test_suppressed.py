@@ -12,10 +12,11 @@ from edge import cli, history_spans
 from edge.clock import MICROSECONDS
 from edge.errors import ReadingError
 from edge.history import Heard, History, Source
+from edge.history_spans import ACKNOWLEDGED, MAINTENANCE, Span
 from edge.mailbox import Message
 from edge.sources import Wanted, read_source
 from edge.sqlite_reading import reading
-from edge.suppressed import ACKNOWLEDGED, MAINTENANCE, Span, Suppressed
+from edge.suppressed import Suppressed
 
 BASE = "tidegate/edge1/"
 NOW = 1_700_000_000.0
@@ -170,7 +171,7 @@ def test_export_leaves_them_out_tells_it_and_writes_when_they_were(
     out, spans = tmp_path / "out.csv", tmp_path / "spans.csv"
     assert cli.main(["export", database, str(out), "--spans", str(spans)]) == 0
     told = capsys.readouterr().err
-    assert "10 readings of maintenance or acknowledged anomalies left out (--suppressed: not)" in told
+    assert "10 readings of maintenance or acknowledged anomalies left out (--suppressed keeps them)" in told
     assert len(out.read_text().splitlines()) == 1 + 35
     assert spans.read_text().splitlines() == [
         "stream,start,end,why",
@@ -180,3 +181,12 @@ def test_export_leaves_them_out_tells_it_and_writes_when_they_were(
     assert "left out" not in capsys.readouterr().err
     assert len(out.read_text().splitlines()) == 1 + 40
     assert np.array_equal(read_source(out).values, read_source(Path(database)).values)
+
+
+def test_a_history_of_maintenance_alone_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    database = recorded(tmp_path / "recorder.db", whole=True)
+    with closing(History(database, 10_000_000)) as history:
+        history.write_spans([Span("boiler", MAINTENANCE, FIRST - 1, FIRST + HOUR)])
+    assert cli.main(["export", str(database), str(tmp_path / "out.csv"), "--streams", "boiler"]) == 2
+    (told,) = capsys.readouterr().err.splitlines()
+    assert "got 40 readings of these alone (`export --suppressed` keeps them)" in told

@@ -10,10 +10,10 @@ import pytest
 from edge import cli as device
 from edge.clock import MICROSECONDS
 from edge.history import Heard, History, Source
+from edge.history_spans import MAINTENANCE, Span
 from edge.journal import Journal
 from edge.recorder_config import RecorderConfig
 from edge.recording import read_csv
-from edge.suppressed import MAINTENANCE, Span
 from tests.home_assistant import build
 from tests.training.conftest import RECIPE
 from training import cli
