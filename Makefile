@@ -14,6 +14,9 @@ JOBS ?= 2
 DATA ?=
 ARCH ?=
 
+# Two minutes of silence look like a fault to whoever watches; a log need not hold the progress of pip.
+QUIET := $(shell [ -t 2 ] || echo --quiet)
+
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 TFLITE_INSTALLED := .venv-tflite/.installed
@@ -51,7 +54,7 @@ $(INSTALLED): pyproject.toml edge/__init__.py
 	  "$$python" -m venv --clear .venv || exit 1; \
 	fi
 	@echo "Installing tidegate with training, demo and development tools into .venv (a few minutes, about 2.5 GB: TensorFlow)"
-	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@$(BIN)/python -m pip install $(QUIET) --editable '.[dev]'
 	@touch $@
 
 # The device part on tflite-runtime alone: no LiteRT, no TensorFlow. That runtime ends at Python 3.11 and knows only Linux.

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from edge.finding import KINDS, Kind
-from edge.source_options import add_source_options, wanted_of
+from edge.source_options import add_source_options, selection_of
 
 REPLAY = "send a recording through the line and write what it says of every row"
 EXAMPLE = "tidegate replay boiler.bundle january.csv.gz verdicts.csv --forecasts forecasts.csv"
@@ -49,7 +49,7 @@ def replay(options: argparse.Namespace) -> int:
         inference=options.inference,
         config=options.config,
         kinds=options.kinds,
-        source=wanted_of(options, options.input),
+        selection=selection_of(options, options.input),
     )
     return 0
 

@@ -23,7 +23,7 @@ from edge.recording import Recording
 from edge.replay import Replay, Replayed, align
 from edge.replay_detection import Detections, budgets, told
 from edge.runtime import Step, WindowModel
-from edge.sources import ALL, Wanted, read_source
+from edge.sources import ALL, Selection, read_source
 
 MANY = 0.1  # share of rows left out that no healthy recording reaches: then the file or the bundle is the wrong one
 
@@ -37,7 +37,7 @@ def replay(
     inference: str = "stream",
     config: Path | None = None,
     kinds: Collection[Kind] = KINDS[:1],
-    source: Wanted = ALL,
+    selection: Selection = ALL,
 ) -> None:
     """Replay a recording and write what was said of it.
 
@@ -48,7 +48,7 @@ def replay(
         inference: `stream`, with carried state, or `window`, which is run anew for every row.
         config: whose alarm budgets, kinds and limits hold, for the streams that use a bundle of this name.
         kinds: which kinds of anomaly are told; `forecast` always is.
-        source: what of the recording is read.
+        selection: what of the recording is read.
 
     Raises:
         OperatorError: bundle, recording or configuration need the user.
@@ -59,7 +59,7 @@ def replay(
         raise RecordingError(unreadable(recording_path, FileNotFoundError()))
     loaded = bundle.load(bundle_path)
     learned = loaded.manifest.learned()
-    recording = read_source(recording_path, replace(source, period=learned.period))
+    recording = read_source(recording_path, replace(selection, period=learned.period))
     check_columns(recording_path, recording, learned)
     step: Step = loaded.model
     units = loaded.model.units

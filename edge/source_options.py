@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edge.sources import Wanted
+    from edge.sources import Selection
 
 
 def add_source_options(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +21,7 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--streams", metavar="A,B", help="only these streams of a recorder's database (default: all)")
 
 
-def wanted_of(options: argparse.Namespace, first: Path) -> "Wanted":
+def selection_of(options: argparse.Namespace, first: Path) -> "Selection":
     """Read what those options say.
 
     Args:
@@ -33,9 +33,9 @@ def wanted_of(options: argparse.Namespace, first: Path) -> "Wanted":
     """
     from edge.entity_choice import parse_choice
     from edge.recording import stem
-    from edge.sources import Wanted
+    from edge.sources import Selection
 
-    return Wanted(
+    return Selection(
         streams=None if options.streams is None else tuple(options.streams.split(",")),
         entities=parse_choice(options.sensor, stem(first)),
         statistics=options.statistics,

@@ -19,7 +19,7 @@ DATABASES = {".db", ".sqlite", ".sqlite3"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class Selection:
     """What of a source is read; each kind of source takes what it has.
 
     Attributes:
@@ -37,50 +37,52 @@ class Wanted:
     period: float | None = None
 
 
-ALL = Wanted()
+ALL = Selection()
 
 
-def read_source(path: Path, wanted: Wanted = ALL, *, rows: int | None = None, until: float | None = None) -> Recording:
+def read_source(
+    path: Path, selection: Selection = ALL, *, rows: int | None = None, until: float | None = None
+) -> Recording:
     """Read recorded history; rows after `rows`, or at `until` and later, are not used in any way.
 
     Raises:
         RecordingError: it cannot be read, or something must be chosen first.
     """
     if path.suffix.lower() == ".parquet":
-        _refuse_streams(path, wanted)
+        _refuse_streams(path, selection)
         return read_parquet(path, rows=rows, until=until)
     if path.is_file():  # nothing of a pipe may be read twice
         if path.suffix.lower() in DATABASES or is_database(path):
-            return _read_database(path, wanted, rows=rows, until=until)
+            return _read_database(path, selection, rows=rows, until=until)
         if is_entity_csv(path):
             _refuse_rows(path, rows)
-            _refuse_streams(path, wanted)
-            return read_entity_csv(path, _choice(wanted, until))
-    _refuse_streams(path, wanted)
+            _refuse_streams(path, selection)
+            return read_entity_csv(path, _choice(selection, until))
+    _refuse_streams(path, selection)
     return read_csv(path, rows=rows, until=until)
 
 
-def _read_database(path: Path, wanted: Wanted, *, rows: int | None, until: float | None) -> Recording:
+def _read_database(path: Path, selection: Selection, *, rows: int | None, until: float | None) -> Recording:
     with reading(path) as connection:
         if is_home_assistant(connection):
             _refuse_rows(path, rows)
-            _refuse_streams(path, wanted)
-            return read_entities(path, connection, _choice(wanted, until))
+            _refuse_streams(path, selection)
+            return read_entities(path, connection, _choice(selection, until))
         if not is_recorder(connection):
             raise RecordingError(f"{path}: must be a database of `tidegate record` or Home Assistant, got another's")
         end = LATEST if until is None else round(until * MICROSECONDS)
         extract = Extract(
-            until=end, streams=wanted.streams, period=wanted.period, rows=rows, suppressed=wanted.suppressed
+            until=end, streams=selection.streams, period=selection.period, rows=rows, suppressed=selection.suppressed
         )
         return read_history(path, connection, extract)
 
 
-def _choice(wanted: Wanted, until: float | None) -> Choice:
-    return Choice(streams=wanted.entities, statistics=wanted.statistics, period=wanted.period, until=until)
+def _choice(selection: Selection, until: float | None) -> Choice:
+    return Choice(streams=selection.entities, statistics=selection.statistics, period=selection.period, until=until)
 
 
-def _refuse_streams(path: Path, wanted: Wanted) -> None:
-    if wanted.streams is not None:
+def _refuse_streams(path: Path, selection: Selection) -> None:
+    if selection.streams is not None:
         raise RecordingError(f"{path}: --streams: must be of a recorder's database, which this is not: leave it out")
 
 

@@ -13,13 +13,13 @@ import edge
 from edge.cli import DONE, FAILED, OPERATOR, Commands, add, guarded
 from edge.errors import ConfigError, OperatorError, ReadingError
 from edge.reading import parse_time
-from edge.source_options import add_source_options, wanted_of
+from edge.source_options import add_source_options, selection_of
 from training import report_command
 from training.study_cli import add_study
 from training.terminal import HINT, add_sets, count, named, say
 
 if TYPE_CHECKING:
-    from edge.sources import Wanted
+    from edge.sources import Selection
     from training.recipe import Recipe
 
 
@@ -137,8 +137,8 @@ def _fit(options: argparse.Namespace) -> int:
 
     try:
         # A wrong path is told at once.
-        wanted = replace(_wanted(options, recipe), suppressed=False)
-        recordings = read(options.data, rows=options.rows, until=options.until, wanted=wanted)
+        selection = replace(_selection(options, recipe), suppressed=False)
+        recordings = read(options.data, rows=options.rows, until=options.until, selection=selection)
     except OperatorError as wrong:
         raise named(options.data, wrong) from wrong
     recordings = exclude(recordings, options.exclude)
@@ -160,10 +160,10 @@ def _fit(options: argparse.Namespace) -> int:
     return DONE
 
 
-def _wanted(options: argparse.Namespace, recipe: "Recipe") -> "Wanted":
+def _selection(options: argparse.Namespace, recipe: "Recipe") -> "Selection":
     """Say what is read: entities that the command line names, or else those of the recipe."""
-    wanted = wanted_of(options, options.data[0])
-    return replace(wanted, entities=wanted.entities or recipe.home_assistant, period=recipe.data.period or None)
+    selection = selection_of(options, options.data[0])
+    return replace(selection, entities=selection.entities or recipe.home_assistant, period=recipe.data.period or None)
 
 
 def _recipe(options: argparse.Namespace) -> "Recipe":
@@ -185,8 +185,8 @@ def _evaluate(options: argparse.Namespace) -> int:
 
     from training.measure import evaluate, gather, text
 
-    wanted = wanted_of(options, options.data[0])
-    report = evaluate(gather(options.bundle, options.data, options.events, wanted=wanted))
+    selection = selection_of(options, options.data[0])
+    report = evaluate(gather(options.bundle, options.data, options.events, selection=selection))
     print(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode() if options.json else text(report))
     return DONE
 

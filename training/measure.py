@@ -18,7 +18,7 @@ from edge.recording import Recording, stem
 from edge.replay import Replay
 from edge.replay_files import check_columns
 from edge.runtime import Model
-from edge.sources import ALL, Wanted
+from edge.sources import ALL, Selection
 from edge.spans import read_spans
 from training.card import quality_table
 from training.evaluate import detect, judge, skill
@@ -91,15 +91,15 @@ class Case:
     after: float
 
 
-def gather(path: Path, data: Sequence[Path], events: Sequence[Path], *, wanted: Wanted = ALL) -> Case:
+def gather(path: Path, data: Sequence[Path], events: Sequence[Path], *, selection: Selection = ALL) -> Case:
     """Load a bundle, and read recorded history with its labels.
 
     Raises:
         OperatorError: a file needs the user.
     """
     loaded = bundle.load(path)
-    wanted = replace(wanted, period=loaded.manifest.period)
-    recordings = read(data, rows=None, until=None, wanted=wanted)
+    selection = replace(selection, period=loaded.manifest.period)
+    recordings = read(data, rows=None, until=None, selection=selection)
     for file, recording in zip(data, recordings, strict=True):
         check_columns(file, recording, loaded.manifest.learned())
     labels = _labels(events, [name for recording in recordings for name in recording.stream_names])

@@ -35,15 +35,15 @@ def _report(options: argparse.Namespace) -> int:
 
     from edge.bundle import write_atomically
     from edge.replay_files import check_outputs
-    from edge.source_options import wanted_of
+    from edge.source_options import selection_of
     from training import full_report, page
     from training.measure import gather
     from training.preview import preview
 
     if options.out:
         check_outputs([options.out], [options.bundle, *options.data, *options.events])
-    wanted = wanted_of(options, options.data[0])
-    case = gather(options.bundle, options.data, options.events, wanted=wanted)
+    selection = selection_of(options, options.data[0])
+    case = gather(options.bundle, options.data, options.events, selection=selection)
     found: object
     if options.preview:
         found = told = preview(case.bundle, full_report.history(case))

@@ -14,7 +14,7 @@ from edge.pace import usual
 from edge.pacing import Pacing, Sample
 from edge.reading import Readings
 from edge.recording import Recording
-from edge.sources import ALL, Wanted, read_source
+from edge.sources import ALL, Selection, read_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +43,15 @@ class Series:
         return len(self.times)
 
 
-def read(paths: Sequence[Path], *, rows: int | None, until: float | None, wanted: Wanted = ALL) -> list[Recording]:
+def read(
+    paths: Sequence[Path], *, rows: int | None, until: float | None, selection: Selection = ALL
+) -> list[Recording]:
     """Read recorded histories; rows after `rows` (of each file) or `until` are not used in any way.
 
     Raises:
         RecordingError: one of them is no recorded history.
     """
-    return [read_source(path, wanted, rows=rows, until=until) for path in paths]
+    return [read_source(path, selection, rows=rows, until=until) for path in paths]
 
 
 def common_sensors(recordings: Sequence[Recording], wanted: Sequence[str]) -> tuple[str, ...]:

@@ -26,9 +26,9 @@ CHOSEN = ("--sensor", "humidity=sensor.mote1_humidity", "--sensor", "temperature
 READ = """
 import sys
 from pathlib import Path
-from edge.sources import Wanted, read_source
+from edge.sources import Selection, read_source
 chosen = {"mote1": {name: f"sensor.mote1_{name}" for name in ("humidity", "temperature")}}
-print(len(read_source(Path(sys.argv[1]), Wanted(entities=chosen)).times))
+print(len(read_source(Path(sys.argv[1]), Selection(entities=chosen)).times))
 """
 
 

@@ -11,7 +11,7 @@ import pytest
 from edge.entity_choice import parse_choice
 from edge.errors import ConfigError, RecordingError
 from edge.recording import Recording
-from edge.sources import Wanted, read_source
+from edge.sources import Selection, read_source
 from tests.home_assistant import add_statistics, build, build_old, text
 
 START = 1_700_000_040.0  # a whole minute
@@ -27,7 +27,7 @@ def states(*found: tuple[float, str], name: str = WARM) -> list[tuple[str, float
 
 
 def read(path: Path, *, period: float | None = 60.0, until: float | None = None, **chosen: str) -> Recording:
-    wanted = Wanted(entities={"kitchen": chosen or {"warm": WARM}}, period=period)
+    wanted = Selection(entities={"kitchen": chosen or {"warm": WARM}}, period=period)
     return read_source(path, wanted, until=until)
 
 
@@ -173,13 +173,13 @@ def test_hourly_means_stand_at_the_end_of_their_hour(tmp_path: Path) -> None:
     hour = START - START % 3600.0
     path = build(tmp_path / "ha.db", [], UNITS, ALWAYS)
     add_statistics(path, WARM, "°C", [(hour, 20.5), (hour + 3600.0, 21.5), (hour + 7200.0, 22.5)])
-    wanted = Wanted(entities={"kitchen": {"warm": WARM}}, statistics=True, period=60.0)
+    wanted = Selection(entities={"kitchen": {"warm": WARM}}, statistics=True, period=60.0)
     found = read_source(path, wanted)
     assert (found.times - hour).tolist() == [3600.0, 7200.0, 10_800.0]
     assert found.values[:, 0].tolist() == [20.5, 21.5, 22.5]
     assert read_source(path, wanted, until=hour + 7201.0).values[:, 0].tolist() == [20.5, 21.5]
     with pytest.raises(RecordingError) as refused:
-        read_source(path, Wanted(statistics=True))
+        read_source(path, Selection(statistics=True))
     assert refused.value.listing[1].split() == [WARM, "3", "3600", "s", "°C"]
 
 
@@ -187,14 +187,14 @@ def test_an_hour_without_a_mean_is_missing(tmp_path: Path) -> None:
     hour = START - START % 3600.0
     path = build(tmp_path / "ha.db", [], UNITS, ALWAYS)
     add_statistics(path, WARM, "°C", [(hour, 20.5), (hour + 10 * 3600.0, 21.5)])
-    found = read_source(path, Wanted(entities={"kitchen": {"warm": WARM}}, statistics=True))
+    found = read_source(path, Selection(entities={"kitchen": {"warm": WARM}}, statistics=True))
     assert (found.times - hour).tolist() == [3600.0, 11 * 3600.0]
 
 
 def test_a_database_without_statistics_is_told_in_one_line(tmp_path: Path) -> None:
     path = build_old(tmp_path / "ha.db", states((0.0, "20.0")), UNITS)
     with pytest.raises(RecordingError, match="--statistics: must be kept by Home Assistant, this database has none"):
-        read_source(path, Wanted(statistics=True))
+        read_source(path, Selection(statistics=True))
 
 
 def test_a_database_in_use_is_read_and_not_a_byte_of_it_is_changed(tmp_path: Path) -> None:

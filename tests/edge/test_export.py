@@ -21,7 +21,7 @@ from edge.history_rows import Extract
 from edge.journal import Journal
 from edge.recorder_config import RecorderConfig
 from edge.recording import Recording, read_csv
-from edge.sources import Wanted, read_source
+from edge.sources import Selection, read_source
 from edge.sqlite_reading import reading
 from tests.make_bundles import MOTES
 
@@ -138,7 +138,7 @@ def test_of_streams_of_both_kinds_the_first_rows_do_not_depend_on_what_follows(
         later = [Heard(ROOM, round((NOW + 100.0 + step) * MICROSECONDS), -1.0, None) for step in range(future)]
         journal.add([*past, *later])
         journal.close()
-        found.append(read_source(path, Wanted(period=10.0), rows=11))
+        found.append(read_source(path, Selection(period=10.0), rows=11))
     assert found[0].values.ravel().tolist() == [*(float(step) for step in range(9)), 50.0, 51.0]
     assert all(same(one, found[0]) for one in found)
 
@@ -174,7 +174,7 @@ def test_sensors_with_topics_of_their_own_share_a_row_for_each_period(tmp_path: 
 def test_a_known_period_decides_the_rows_of_sensors_that_speak_one_by_one(tmp_path: Path) -> None:
     rows = [("a", NOW + 10.0 * step, {"warm": float(step)}) for step in range(12)]
     database = record(tmp_path / "recorder.db", rows, whole=False)
-    assert read_source(database, Wanted(period=30.0)).values[:, 0].tolist() == [1.0, 4.0, 7.0, 10.0, 11.0]
+    assert read_source(database, Selection(period=30.0)).values[:, 0].tolist() == [1.0, 4.0, 7.0, 10.0, 11.0]
 
 
 @pytest.mark.parametrize(
@@ -268,7 +268,7 @@ def test_streams_that_share_no_sensor_must_be_chosen_among(tmp_path: Path) -> No
     database = record(tmp_path / "recorder.db", [("a", NOW, {"warm": 1.0}), ("b", NOW, {"damp": 2.0})])
     with pytest.raises(Exception, match=r"choose with --streams among a \(warm\); b \(damp\)"):
         read_source(database)
-    assert read_source(database, Wanted(streams=("b",))).sensors == ("damp",)
+    assert read_source(database, Selection(streams=("b",))).sensors == ("damp",)
 
 
 @pytest.mark.parametrize("bound", [{"rows": 20}, {"until": NOW + 95.0}])
@@ -283,7 +283,7 @@ def test_of_readings_beyond_the_bound_nothing_is_used(tmp_path: Path, bound: dic
     found = []
     for number, future in enumerate(futures):
         database = record(tmp_path / f"{number}.db", [*past, *future], whole=whole)
-        found.append(read_source(database, Wanted(streams=("a",)), **bound))  # type: ignore[arg-type]
+        found.append(read_source(database, Selection(streams=("a",)), **bound))  # type: ignore[arg-type]
     if "until" in bound:
         assert all(np.array_equal(one.values, found[0].values, equal_nan=True) for one in found)
     rows = min(len(one.times) for one in found)

@@ -9,7 +9,7 @@ import pytest
 
 from edge.errors import OperatorError
 from edge.recording import read_csv
-from edge.sources import Wanted, read_source
+from edge.sources import Selection, read_source
 from tests.home_assistant import build
 from tests.make_bundles import MOTES
 
@@ -50,7 +50,7 @@ def test_streams_are_never_asked_for_in_vain(tmp_path: Path, name: str) -> None:
     else:
         path.write_text("entity_id,state,last_changed\n" if name == "history.csv" else "time,warm\n1,20\n")
     with pytest.raises(OperatorError, match="--streams: must be of a recorder's database, which this is not"):
-        read_source(path, Wanted(streams=("boiler",)))
+        read_source(path, Selection(streams=("boiler",)))
 
 
 def test_nanoseconds_of_a_parquet_file_are_read_to_the_microsecond(tmp_path: Path) -> None:

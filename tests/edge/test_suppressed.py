@@ -14,7 +14,7 @@ from edge.errors import ReadingError
 from edge.history import Heard, History, Source
 from edge.history_spans import ACKNOWLEDGED, MAINTENANCE, Span
 from edge.mailbox import Message
-from edge.sources import Wanted, read_source
+from edge.sources import Selection, read_source
 from edge.sqlite_reading import reading
 from edge.suppressed import Suppressed
 
@@ -157,7 +157,7 @@ def recorded(path: Path, *, whole: bool) -> Path:
 @pytest.mark.parametrize("whole", [True, False])
 def test_suppressed_readings_are_read_only_by_who_asks_for_them(tmp_path: Path, whole: bool) -> None:
     database = recorded(tmp_path / "recorder.db", whole=whole)
-    everything, learnt = read_source(database), read_source(database, Wanted(suppressed=False))
+    everything, learnt = read_source(database), read_source(database, Selection(suppressed=False))
     assert (len(everything.times), everything.left_out) == (40, 0)
     assert (len(learnt.times), learnt.left_out) == (35, 10)
     boiler = learnt.values[learnt.streams == learnt.stream_names.index("boiler")]
