@@ -30,6 +30,10 @@ class Conditions:
         self._open: dict[tuple[int, Kind], Event] = {}
         self._carriers: dict[tuple[int, Kind], dict[int, Finding]] = {}
 
+    def rows(self) -> set[int]:
+        """Return the rows of the streams with an open event."""
+        return {row for row, _ in self._open}
+
     def count(self) -> int:
         """Return how many events are open."""
         return len(self._open)

@@ -126,6 +126,10 @@ class Events:
         """Take a stream's open event for a false alarm, which ends it; return what is new."""
         return [replace(self._close(row), feedback=FALSE_ALARM)] if row in self._open else []
 
+    def rows(self) -> set[int]:
+        """Return the rows of the streams with an open event."""
+        return set(self._open)
+
     def count(self) -> int:
         """Return how many events are open."""
         return len(self._open)

@@ -148,7 +148,8 @@ class Replay:
             columns = (places, recording.streams[places], recording.times[places], values[places])
             for place, stream, time, heard in zip(*(column.tolist() for column in columns), strict=True):
                 row, grid = rows[stream]
-                samples = grid.push(self._check(row, Readings(time, heard, time, whole=True), said))
+                readings = Readings(time, heard, time, whole=True)
+                samples = grid.push(readings if self._watch is None else self._check(row, readings, said))
                 waiting += [(row, sample) for sample in samples]
                 # A row owns the last sample that it completed; one that is late or held back owns none.
                 if samples:
@@ -178,8 +179,7 @@ class Replay:
 
     def _check(self, row: int, readings: Readings, said: Replayed) -> Readings:
         """Return readings without values that are impossible."""
-        if self._watch is None:
-            return readings
+        assert self._watch is not None
         kept, news = self._watch.check(row, readings)
         said.news.extend(news)
         return readings._replace(values=kept)
@@ -222,14 +222,14 @@ class Replay:
         said.lower[rows] = verdicts.lower[mine]
         said.upper[rows] = verdicts.upper[mine]
         said.score[rows] = verdicts.score[mine]
-        for index, place in owned if self._count() else ():
-            event = self._oldest(int(verdicts.rows[index]))
-            if event is not None:
-                said.events[place], said.kinds[place] = event.id, event.kind
+        strange = self._events.rows() | (set() if self._watch is None else self._watch.conditions.rows())
+        if strange:
+            streams = verdicts.rows.tolist()
+            for index, place in owned:
+                if streams[index] in strange:
+                    event = self._oldest(streams[index])
+                    said.events[place], said.kinds[place] = event.id, event.kind
 
-    def _count(self) -> int:
-        return self._events.count() + (0 if self._watch is None else self._watch.conditions.count())
-
-    def _oldest(self, row: int) -> Event | None:
+    def _oldest(self, row: int) -> Event:
         others = [] if self._watch is None else self._watch.conditions.current(row)
-        return min((*self._events.current(row), *others), key=lambda event: event.start, default=None)
+        return min((*self._events.current(row), *others), key=lambda event: event.start)
