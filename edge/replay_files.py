@@ -22,7 +22,7 @@ from edge.learned import Learned
 from edge.recording import Recording
 from edge.replay import Replay, Replayed, align
 from edge.replay_detection import Detections, budgets, told
-from edge.runtime import Step, WindowModel
+from edge.runtime import WindowModel
 from edge.sources import ALL, Selection, read_source
 
 MANY = 0.1  # share of rows left out that no healthy recording reaches: then the file or the bundle is the wrong one
@@ -61,13 +61,9 @@ def replay(
     learned = loaded.manifest.learned()
     recording = read_source(recording_path, replace(selection, period=learned.period))
     check_columns(recording_path, recording, learned)
-    step: Step = loaded.model
-    units = loaded.model.units
-    if inference == "window":
-        window = WindowModel(loaded.model, learned.window)
-        step, units = window, window.units
+    model = WindowModel(loaded.model, learned.window) if inference == "window" else loaded.model
     detection = Detections(config, bundle_path)
-    driven = Replay(learned, step, units, budget=budgets(detection), told=told(detection, learned, kinds))
+    driven = Replay(learned, model, model.units, budget=budgets(detection), told=told(detection, learned, kinds))
     with ExitStack() as files:
         rows = files.enter_context(_table(output))
         written = ForecastFile(files.enter_context(_table(forecasts)), learned, driven.streams) if forecasts else None
